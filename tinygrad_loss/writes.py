@@ -1,0 +1,51 @@
+"""Birth numbers, and which arrays were written in place after which birth.
+
+torch keeps a version per tensor and saves it with every operation. Here a write notes the birth number of
+the moment, and only a backward that meets an operation older than the newest write looks closer: a training
+loop, which writes its parameters before each forward, pays one comparison per operation for it.
+"""
+
+from __future__ import annotations
+
+import weakref
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from .dtypes import Array
+
+next_birth = count(1).__next__
+_newest = 0
+_written: dict[int, tuple[weakref.ref[Any], int]] = {}  # id of the memory's owner -> (the owner, when)
+
+
+def owner(array: Array) -> Any:
+    """The array (or foreign object) whose memory this is: what two views of it have in common."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array if array.base is None else array.base
+
+
+def note_write(array: Array) -> None:
+    """Remember that the memory under ``array`` changed now."""
+    global _newest
+    held, now = owner(array), next_birth()
+    key = id(held)
+    try:
+        _written[key] = (weakref.ref(held, lambda _: _written.pop(key, None)), now)
+    except TypeError:  # foreign memory that cannot be followed: bytes, a memoryview
+        pass
+    _newest = now
+
+
+def writes_since() -> int:
+    """The birth number of the newest write."""
+    return _newest
+
+
+def written_after(array: Array, birth: int) -> bool:
+    """Whether the memory under ``array`` was written after ``birth``."""
+    held = owner(array)
+    found = _written.get(id(held))
+    return found is not None and found[0]() is held and found[1] > birth
