@@ -1,173 +1,26 @@
-"""The reverse walk over the tape.
-
-Arguments are born before results, so decreasing birth numbers are a topological order: a heap of birth
-numbers finds the nodes and their order at once, without recursion.
-"""
+"""What a backward leaves behind: gradients in ``.grad`` or as a result, all or nothing."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from heapq import heappop, heappush
-from threading import Lock
+from collections import deque
+from collections.abc import Iterable, Sequence
+from itertools import chain, repeat
+from threading import RLock
 from typing import Any
 
 import numpy as np
 
-from .accumulate import sum_to
-from .callsite import advise, no_gradient_message
+from .callsite import advise, forget_cut, no_gradient_message
 from .modes import State, get_state, reset_state, set_state
 from .quiet import QUIET, enter_quiet, leave_quiet
 from .tape import Tensor
-from .writes import written_after, writes_since
+from .walk import path_to, walk
+from .writes import owner
 
-_commit = Lock()
+_commit = RLock()  # reentrant: a signal handler that calls backward in the middle must not wait for itself
+_set_grad, _set_args, _set_settings = (vars(Tensor)[name].__set__ for name in ("_grad", "args", "settings"))
 USED = -1  # the birth number of a gradient that an optimizer has stepped with
-
-
-def fit(gradient: Any, like: Tensor) -> Any:
-    """Un-broadcast and cast a gradient to the argument it belongs to: once per edge, for every rule."""
-    array = like.array
-    if isinstance(gradient, Tensor):
-        if gradient.array.shape != array.shape:
-            gradient = gradient.sum_to_size(array.shape)
-        return gradient if gradient.array.dtype is array.dtype else gradient.to(like.dtype)
-    if gradient.shape != array.shape:
-        gradient = sum_to(gradient, array.shape)
-    return gradient if gradient.dtype is array.dtype else gradient.astype(array.dtype)
-
-
-def walk(
-    roots: Sequence[Tensor],
-    seeds: Sequence[Any],
-    *,
-    keep: bool = False,
-    taped: bool = False,
-    only: set[Tensor] | None = None,
-    capture: set[Tensor] | None = None,
-    visit: Callable[[Tensor, Any], None] | None = None,
-) -> dict[Tensor, Any]:
-    """Pull ``seeds`` back from ``roots``: gradients of the leaves, of retained and of captured tensors.
-
-    On raw arrays, or on Tensors (``taped``) so that the gradient can be differentiated again. ``only``
-    limits the walk to the tensors in it. The graph is freed at the very end, so that an exception on the
-    way leaves it as it was.
-    """
-    result: dict[Tensor, Any] = {}
-    grads: dict[int, Any] = {}
-    pending: dict[int, Tensor] = {}
-    heap: list[int] = []
-    done: list[Tensor] = []
-    for root, seed in zip(roots, seeds, strict=True):
-        if root.op is None:
-            result[root] = result[root] + seed if root in result else seed
-        elif root.birth in grads:
-            grads[root.birth] = grads[root.birth] + seed
-        else:
-            grads[root.birth], pending[root.birth] = seed, root
-            heappush(heap, -root.birth)
-    newest = writes_since()
-    token = enter_quiet(QUIET)
-    try:
-        while heap:
-            birth = -heappop(heap)
-            tensor, g = pending.pop(birth), grads.pop(birth)
-            op, args = tensor.op, tensor.args
-            if tensor.extra is not None:
-                g = _run_hooks(tensor, g)
-                if tensor.extra.retain:
-                    result[tensor] = g
-            if capture is not None and tensor in capture:
-                result[tensor] = g
-            if args is None:
-                raise _freed(op.name)
-            if birth < newest:
-                _check_unwritten(tensor)
-            if visit is not None:
-                visit(tensor, g)
-            done.append(tensor)
-            aligned = tensor.aligned
-            if taped or not op.flat:
-                pulled = iter(op.pull(tensor, g, taped, keep))
-                arity = 0
-            else:  # one or two arguments and no settings: called directly, it is the hot path
-                arity = len(args)
-                y = tensor.array
-                a = args[0]
-                x = a.array if isinstance(a, Tensor) else a
-                if arity == 2:
-                    a = args[1]
-                    z = a.array if isinstance(a, Tensor) else a
-            for a, rule in zip(args, op.rules or args):
-                if not isinstance(a, Tensor) or not a.needs_grad:
-                    continue
-                if arity == 2:
-                    d = rule(g, y, x, z)
-                elif arity == 1:
-                    d = rule(g, y, x)
-                else:
-                    d = next(pulled)
-                    if d is None:
-                        continue
-                if only is not None and a not in only:
-                    continue
-                if not aligned:
-                    d = fit(d, a)
-                if a.op is None:
-                    before = result.get(a)
-                    result[a] = d if before is None else before + d
-                else:
-                    born = a.birth
-                    before = grads.get(born)
-                    if before is None:
-                        grads[born] = d
-                        pending[born] = a
-                        heappush(heap, -born)
-                    else:
-                        grads[born] = before + d
-        for tensor in result:
-            if tensor.op is None and tensor.extra is not None:
-                result[tensor] = _run_hooks(tensor, result[tensor])
-    finally:
-        leave_quiet(token)
-    if not keep:
-        for tensor in done:
-            tensor.args = tensor.settings = None
-    return result
-
-
-def _freed(name: str) -> RuntimeError:
-    return RuntimeError(
-        f"backward: a second time through {name!r}, whose saved values an earlier backward freed. Call the first "
-        "backward with retain_graph=True, or compute the result again; if it came from an earlier training step, "
-        "cut it off there with .detach()"
-    )
-
-
-def _check_unwritten(tensor: Tensor) -> None:
-    """Refuse to use values that were overwritten after the operation read them."""
-    if not tensor.op.saves:
-        return
-    for i, a in enumerate((tensor, *(tensor.args or ()))):
-        if isinstance(a, Tensor) and written_after(a.array, tensor.birth):
-            which = "its result" if i == 0 else f"argument {i}"
-            raise RuntimeError(
-                f"backward: {which} of {tensor.op.name!r}, of shape {tuple(a.array.shape)}, was modified by an "
-                "in-place operation after it was used, so its gradient would be wrong. Write in place only after "
-                "backward(), or use a copy: x = x.clone()"
-            )
-
-
-def _run_hooks(tensor: Tensor, g: Any) -> Any:
-    assert tensor.extra is not None
-    for hook in list(tensor.extra.hooks.values()):
-        given = g if isinstance(g, Tensor) else Tensor(np.asarray(g))
-        replaced = hook(given)
-        if replaced is not None:
-            if replaced.shape != tensor.shape:
-                raise RuntimeError(f"register_hook: the hook returned shape {replaced.shape} for {tensor.shape}")
-            g = replaced if isinstance(g, Tensor) else replaced.array
-    return g
 
 
 def _references(gradient: Any) -> int:
@@ -184,8 +37,18 @@ def _alone() -> int:
 _ALONE = _alone()
 
 
-def commit(result: dict[Tensor, Any]) -> None:
-    """Add the gradients to ``.grad``, all or nothing; safe for threads that share a leaf.
+def _uninterrupted(calls: Iterable[Any]) -> None:
+    """Run calls of C functions in one step of the interpreter: Ctrl-C comes before all of them or after."""
+    deque(calls, maxlen=0)
+
+
+def _freeing(done: list[Tensor]) -> Iterable[Any]:
+    return chain(map(_set_args, done, repeat(None)), map(_set_settings, done, repeat(None)))
+
+
+def commit(result: dict[Tensor, Any], done: list[Tensor]) -> None:
+    """Add the gradients to ``.grad`` and free the nodes in ``done``: all or nothing, also for threads that
+    share a leaf.
 
     A gradient is handed over when nothing else holds its buffer and copied otherwise, so that no ``.grad``
     aliases another array.
@@ -195,49 +58,26 @@ def commit(result: dict[Tensor, Any]) -> None:
         with _commit:
             before = [(tensor, tensor._grad) for tensor in result]
             fresh: list[Tensor] = []
-            for tensor, old in reversed(before):
+            advised = False
+            for _, old in reversed(before):
                 _, g = result.popitem()
-                if old is not None and old.birth == USED:
+                if old is not None and old.birth == USED and not advised:
+                    advised = True
                     advise(
                         "backward: the gradient is added to one that optimizer.step() has already used; "
                         "call optimizer.zero_grad() before backward()"
                     )
                 if isinstance(g, Tensor):
-                    fresh.append(g if old is None else old + g)
+                    fresh.append(g.clone() if old is None else old + g)
                 elif old is not None:
                     fresh.append(Tensor(np.asarray(old.array + g)))
                 elif type(g) is np.ndarray and g.base is None and _references(g) <= _ALONE:
                     fresh.append(Tensor(g))
                 else:
                     fresh.append(Tensor(np.array(g)))
-                    del tensor
-            try:
-                for (tensor, _), new in zip(reversed(before), fresh, strict=True):
-                    tensor._grad = new
-            except BaseException:
-                for tensor, old in before:
-                    tensor._grad = old
-                raise
+            _uninterrupted(chain(map(_set_grad, [t for t, _ in reversed(before)], fresh), _freeing(done)))
     finally:
         leave_quiet(token)
-
-
-def path_to(roots: Sequence[Tensor], inputs: Sequence[Tensor]) -> set[Tensor]:
-    """The tensors on a path from ``roots`` down to ``inputs``: all that a walk for them has to visit."""
-    seen = set(roots)
-    stack = list(roots)
-    while stack:
-        tensor = stack.pop()
-        if tensor.op is not None and tensor.args is not None:
-            for a in tensor.args:
-                if isinstance(a, Tensor) and a.needs_grad and a not in seen:
-                    seen.add(a)
-                    stack.append(a)
-    needed = set(inputs) & seen
-    for tensor in sorted((t for t in seen if t.op is not None), key=lambda t: t.birth):
-        if any(isinstance(a, Tensor) and a in needed for a in tensor.args or ()):
-            needed.add(tensor)
-    return needed
 
 
 def _seeds(name: str, roots: Sequence[Tensor], given: Sequence[Any], taped: bool) -> list[Any]:
@@ -268,15 +108,47 @@ def _seeds(name: str, roots: Sequence[Tensor], given: Sequence[Any], taped: bool
 
 
 def _walk_in_mode(*args: Any, taped: bool, **options: Any) -> dict[Tensor, Any]:
-    """The walk, with recording on exactly when its gradients are to be differentiated again."""
-    if not taped:
-        return walk(*args, **options)
+    """The walk, with recording on when its gradients are to be differentiated again."""
     old = get_state()
-    token = set_state(State(True, old.scope, old.watch))
+    if not taped and old.watch is None:
+        return walk(*args, **options)
+    watch = None if old.watch is None else old.watch.for_backward()
+    token = set_state(State(taped or old.recording, old.scope, watch))
     try:
-        return walk(*args, taped=True, **options)
+        return walk(*args, taped=taped, **options)
     finally:
         reset_state(token)
+
+
+def accumulate(
+    roots: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    retain_graph: bool | None,
+    create_graph: bool,
+    inputs: Tensor | Sequence[Tensor] | None,
+) -> None:
+    """:func:`backward` from several roots at once."""
+    seeds = _seeds("backward", roots, gradients, create_graph)
+    forget_cut()
+    only = capture = None
+    if inputs is not None:
+        chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+        if not chosen:
+            raise RuntimeError("backward: inputs is empty; leave it out to reach every leaf")
+        _check_wanted("backward", chosen)
+        only, capture = path_to(roots, chosen), {t for t in chosen if t.op is not None}
+    done: list[Tensor] = []
+    found = _walk_in_mode(roots, seeds, only=only, capture=capture, taped=create_graph, done=done)
+    keep = create_graph if retain_graph is None else retain_graph
+    commit(found, [] if keep else done)
+
+
+def _check_wanted(name: str, inputs: Sequence[Tensor]) -> None:
+    for i, t in enumerate(inputs):
+        if not isinstance(t, Tensor):
+            raise TypeError(f"{name}: inputs[{i}] must be a Tensor, got {type(t).__name__}")
+        if not t.needs_grad:
+            raise RuntimeError(f"{name}: inputs[{i}] does not require grad; call requires_grad_() before using it")
 
 
 def backward(
@@ -300,15 +172,7 @@ def backward(
     >>> w.grad
     tensor([6.])
     """
-    seeds = _seeds("backward", [self], [gradient], create_graph)
-    keep = create_graph if retain_graph is None else retain_graph
-    only = capture = None
-    if inputs is not None:
-        chosen = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        if not chosen:
-            raise RuntimeError("backward: inputs is empty; leave it out to reach every leaf")
-        only, capture = path_to([self], chosen), {t for t in chosen if t.op is not None}
-    commit(_walk_in_mode([self], seeds, keep=keep, only=only, capture=capture, taped=create_graph))
+    accumulate([self], [gradient], retain_graph, create_graph, inputs)
 
 
 def grad(
@@ -340,14 +204,11 @@ def grad(
         given = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
     if len(given) != len(roots):
         raise RuntimeError(f"grad: got {len(given)} grad_outputs for {len(roots)} outputs; give one each, or None")
-    for i, t in enumerate(wanted):
-        if not t.needs_grad:
-            raise RuntimeError(f"grad: inputs[{i}] does not require grad; call requires_grad_() before using it")
+    _check_wanted("grad", wanted)
     seeds = _seeds("grad", roots, given, create_graph)
-    keep = create_graph if retain_graph is None else retain_graph
-    found = _walk_in_mode(
-        roots, seeds, keep=keep, only=path_to(roots, wanted), capture=set(wanted), taped=create_graph
-    )
+    done: list[Tensor] = []
+    found = _walk_in_mode(roots, seeds, only=path_to(roots, wanted), capture=set(wanted), taped=create_graph, done=done)
+    taken = {id(owner(seed.array)) for seed in seeds if create_graph}
     answer: list[Any] = []
     for i, t in enumerate(wanted):
         g = found.get(t)
@@ -356,7 +217,13 @@ def grad(
                 f"grad: inputs[{i}] was not used to compute the outputs; pass allow_unused=True to get None, or "
                 "materialize_grads=True to get zeros"
             )
-        if g is None and materialize_grads:
-            g = np.zeros_like(t.array)
-        answer.append(g if g is None or isinstance(g, Tensor) else Tensor(np.array(g)))
+        if isinstance(g, Tensor):
+            if id(owner(g.array)) in taken:  # an addition hands the same gradient to both of its arguments
+                g = g.clone()
+            taken.add(id(owner(g.array)))
+        elif g is not None or materialize_grads:
+            g = Tensor(np.zeros_like(t.array) if g is None else np.array(g))
+        answer.append(g)
+    if not (create_graph if retain_graph is None else retain_graph):
+        _uninterrupted(_freeing(done))
     return tuple(answer)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import os.path
 import sys
 import warnings
 from contextvars import ContextVar
-from pathlib import Path
 
-_PACKAGE = str(Path(__file__).parent)
+from .modes import get_state
+
+_PACKAGE = os.path.dirname(__file__) + os.sep
 
 
 class LossWarning(UserWarning):
@@ -48,11 +51,19 @@ def note_cut(name: str) -> None:
     _cut.set((name, *user_line()))
 
 
+def forget_cut() -> None:
+    """A backward found its graph: what was cut before is no longer of interest."""
+    _cut.set(None)
+
+
 def no_gradient_message(function: str) -> str:
     """Why ``function`` has nothing to differentiate, with the last place where a graph was cut."""
     message = f"{function}: element 0 of tensors does not require grad and does not have a grad_fn"
+    if not get_state().recording:
+        return message + ": gradients are switched off here; call it, and compute the loss, outside no_grad()"
     cut = _cut.get()
     if cut is None:
         return message + ": no tensor it was computed from requires grad (create it with requires_grad=True)"
+    forget_cut()
     name, file, line = cut
     return f"{message}: it depends on no parameter. The last step without a gradient was {name!r}, {file}:{line}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextvars import ContextVar, Token
 from typing import Any, TypeVar
 
@@ -32,19 +32,24 @@ class Scope:
 
 
 class State:
-    """``recording``: operations enter the tape. ``scope``: their box. ``watch``: called with each result."""
+    """``recording``: operations enter the tape. ``scope``: their box.
+
+    ``watch``: called with each recorded result; its ``for_backward()`` is the watch for one backward, whose
+    ``visit(tensor, g, gradients)`` is called with what the rules of each node made of ``g``.
+    """
 
     __slots__ = ("recording", "scope", "watch")
 
     def __init__(
-        self, recording: bool = True, scope: Scope | None = None, watch: Callable[..., None] | None = None
+        self, recording: bool = True, scope: Scope | None = None, watch: Any = None
     ) -> None:
         self.recording = recording
         self.scope = scope
         self.watch = watch
 
 
-_state: ContextVar[State] = ContextVar("tinygrad_loss.state", default=State())
+_DEFAULT = State()
+_state: ContextVar[State] = ContextVar("tinygrad_loss.state", default=_DEFAULT)
 get_state = _state.get
 set_state = _state.set
 reset_state = _state.reset
@@ -66,10 +71,11 @@ class _Mode:
 
     def __new__(cls, mode: Any = None) -> Any:
         if callable(mode):  # @no_grad without parentheses
-            return cls()(mode)
+            decorated: Any = cls()(mode)
+            return decorated
         return super().__new__(cls)
 
-    def __init__(self, mode: bool | None = None) -> None:
+    def __init__(self, mode: Any = None) -> None:
         self.mode = self._default if mode is None else bool(mode)
         self._tokens: list[Token[State]] = []
 
@@ -87,7 +93,7 @@ class _Mode:
         if inspect.isgeneratorfunction(function):
 
             @functools.wraps(function)
-            def generator(*args: Any, **kwargs: Any) -> Iterator[Any]:
+            def generator(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
                 """Each step runs in the mode; while suspended, the caller keeps its own."""
                 inner = function(*args, **kwargs)
                 sent: Any = None
@@ -110,6 +116,22 @@ class _Mode:
                         sent, raised = None, error
 
             return generator  # type: ignore[return-value]
+
+        if inspect.isasyncgenfunction(function):
+            raise TypeError(f"{type(self).__name__}: cannot decorate an async generator; decorate what it calls")
+
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def coroutine(*args: Any, **kwargs: Any) -> Any:
+                old = get_state()
+                token = set_state(State(mode, old.scope, old.watch))
+                try:
+                    return await function(*args, **kwargs)
+                finally:
+                    reset_state(token)
+
+            return coroutine  # type: ignore[return-value]
 
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:

@@ -29,13 +29,15 @@ Function: TypeAlias = Callable[..., Any]
 PRIMITIVES: dict[str, Primitive] = {}  # every primitive by name: tests and pictures derive from it
 _NONE: dict[str, Any] = {}
 _new = object.__new__
+_ndarray, _asarray = np.ndarray, np.asarray
 
 
 class Primitive:
     """What the tape knows of an operation; ``function`` is what users call."""
 
     __slots__ = (
-        "flat", "floats", "forward", "function", "grad_name", "index_name", "keeps", "name", "promotes", "rules", "saves",
+        "flat", "floats", "forward", "function", "grad_name", "index_name", "keeps", "name", "promotes", "rules",
+        "saves",
     )  # fmt: skip
 
     def __init__(
@@ -63,7 +65,7 @@ class Primitive:
         self.flat = False  # a ufunc: one rule for each of its one or two arguments, no settings
         self.function: Function = forward
 
-    def pull(self, tensor: Tensor, g: Value, taped: bool, keep: bool) -> list[Value]:
+    def pull(self, tensor: Tensor, g: Value, taped: bool) -> list[Value]:
         """The gradient for each argument, ``None`` where none is needed: only the needed rules run."""
         args, settings = tensor.args or (), tensor.settings or _NONE
         if taped and self.keeps:
@@ -127,7 +129,7 @@ def primitive(
     if op.name in PRIMITIVES:
         raise ValueError(f"primitive: {op.name!r} is declared already; pass another name=")
     arity = forward.nin if isinstance(forward, np.ufunc) else arity
-    op.flat = 0 < arity == len(rules)
+    op.flat = 0 < arity == len(rules) and None not in rules
     if arity == 1:
         function = _unary(op)
     elif arity == 2:
@@ -145,15 +147,13 @@ def primitive(
     return function
 
 
-def result(
-    op: Any, y: Any, need: bool, args: tuple[Any, ...], settings: dict[str, Any], aligned: bool
-) -> Tensor:
+def result(op: Any, y: Any, need: bool, args: tuple[Any, ...], settings: dict[str, Any], aligned: bool) -> Tensor:
     """The tensor for a computed value, on the tape when something in ``args`` needs a gradient.
 
     ``aligned``: every tensor in ``args`` has the shape and dtype of ``y``, so its gradient fits as it is.
     """
     out = _new(Tensor)
-    out.array = y if type(y) is np.ndarray else np.asarray(y)
+    out.array = y if type(y) is _ndarray else _asarray(y)
     out._grad = out.extra = None
     if need and (state := get_state()).recording:
         if op.rules is not None and out.array.dtype.kind == "f":
@@ -260,9 +260,7 @@ def cast(name: str, values: tuple[Any, ...], floats: bool) -> tuple[Any, ...]:
 
 
 def not_a_tensor(name: str, argument: str, value: object) -> TypeError:
-    return TypeError(
-        f"{name}: {argument} must be a Tensor, got {type(value).__name__}; convert it with tensor(...)"
-    )
+    return TypeError(f"{name}: {argument} must be a Tensor, got {type(value).__name__}; convert it with tensor(...)")
 
 
 def shape_mismatch(name: str, x: Array, z: Array, error: ValueError) -> RuntimeError:

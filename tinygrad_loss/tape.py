@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .callsite import note_cut
 from .dtypes import Array, Size, dtype, of_numpy
 from .writes import note_write
 
 
 class Extra:
-    """What few tensors have: hooks, and the wish to keep the gradient."""
+    """What few tensors have: hooks, the wish to keep the gradient, and the line that made them."""
 
-    __slots__ = ("hooks", "retain")
+    __slots__ = ("hooks", "made", "retain")
 
     def __init__(self) -> None:
         self.hooks: dict[int, Callable[[Tensor], Tensor | None]] = {}
         self.retain = False
+        self.made: Any = None  # noted by detect_anomaly
 
 
 class Tensor:
@@ -50,6 +52,7 @@ class Tensor:
     aligned: bool  # every tensor argument has the shape and dtype of the result
     birth: int
     extra: Extra | None
+    scope: Any  # the box of modules and losses it was made in
 
     if TYPE_CHECKING:  # the methods that ops/operators.py binds, one greppable list
 
@@ -61,6 +64,7 @@ class Tensor:
         __iadd__ = __isub__ = __imul__ = __itruediv__ = _binary
         __and__ = __or__ = __xor__ = __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _binary
         __eq__ = __ne__ = _binary  # type: ignore[assignment]
+
         def __neg__(self) -> Tensor: ...
         def __invert__(self) -> Tensor: ...
         def __abs__(self) -> Tensor: ...
@@ -175,6 +179,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same values, sharing memory, outside the graph."""
+        if self.needs_grad:
+            note_cut("detach")
         return Tensor(self.array)
 
 

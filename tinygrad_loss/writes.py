@@ -8,6 +8,7 @@ loop, which writes its parameters before each forward, pays one comparison per o
 from __future__ import annotations
 
 import weakref
+from contextlib import suppress
 from itertools import count
 from typing import Any
 
@@ -32,10 +33,12 @@ def note_write(array: Array) -> None:
     global _newest
     held, now = owner(array), next_birth()
     key = id(held)
-    try:
-        _written[key] = (weakref.ref(held, lambda _: _written.pop(key, None)), now)
-    except TypeError:  # foreign memory that cannot be followed: bytes, a memoryview
-        pass
+    found = _written.get(key)
+    if found is not None and found[0]() is held:
+        _written[key] = (found[0], now)
+    else:
+        with suppress(TypeError):  # foreign memory that cannot be followed: bytes, a memoryview
+            _written[key] = (weakref.ref(held, lambda _: _written.pop(key, None)), now)
     _newest = now
 
 

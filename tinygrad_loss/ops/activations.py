@@ -99,7 +99,7 @@ relu_ = primitive(
 )
 leaky_relu_ = primitive(
     lambda x, *, slope: np.where(x > 0, x, x * slope),
-    lambda g, y, x, *, slope: g * (gt(x, 0) + le(x, 0) * slope),
+    lambda g, y, x, *, slope: g * gt(x, 0) + g * slope * le(x, 0),
     name="leaky_relu",
     floats=True,
 )
@@ -195,5 +195,3 @@ def softplus(input: Value, beta: float = 1.0, threshold: float = 20.0) -> Value:
 def _out_of_place(name: str, inplace: bool) -> None:
     if inplace:
         raise NotImplementedError(f"{name}: inplace=True is not supported; use x = {name}(x), which is as fast here")
-
-

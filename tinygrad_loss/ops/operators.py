@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import creation, filling, tape
 from ..backward import backward
 from ..printing import format_tensor
-from ..tape import Tensor
 from . import (
     activations,
     conversion,
@@ -21,58 +21,61 @@ from . import (
     reduce,
     running,
     shape,
+    special,
     stable,
 )
 
+Tensor: Any = tape.Tensor  # tape.py declares these methods for type checkers
+
 Tensor.backward = backward
-Tensor.__repr__ = format_tensor  # type: ignore[method-assign, assignment]
+Tensor.__repr__ = format_tensor
 
 # Arithmetic, from both sides.
-Tensor.__add__ = Tensor.__radd__ = elementwise.add_  # type: ignore[method-assign]
-Tensor.__sub__ = elementwise.sub_  # type: ignore[method-assign]
-Tensor.__rsub__ = lambda self, other: elementwise.sub_(other, self)  # type: ignore[method-assign]
-Tensor.__mul__ = Tensor.__rmul__ = elementwise.mul  # type: ignore[method-assign]
-Tensor.__truediv__ = elementwise.true_divide  # type: ignore[method-assign]
-Tensor.__rtruediv__ = lambda self, other: elementwise.true_divide(other, self)  # type: ignore[method-assign]
-Tensor.__floordiv__ = elementwise.floor_divide  # type: ignore[method-assign]
-Tensor.__mod__ = elementwise.remainder  # type: ignore[method-assign]
-Tensor.__pow__ = elementwise.pow  # type: ignore[method-assign]
-Tensor.__rpow__ = lambda self, other: elementwise.pow(other, self)  # type: ignore[method-assign]
-Tensor.__matmul__ = linalg.matmul  # type: ignore[method-assign]
-Tensor.__rmatmul__ = lambda self, other: linalg.matmul(other, self)  # type: ignore[method-assign]
-Tensor.__neg__ = elementwise.neg  # type: ignore[method-assign]
+Tensor.__add__ = Tensor.__radd__ = elementwise.add_
+Tensor.__sub__ = elementwise.sub_
+Tensor.__rsub__ = lambda self, other: elementwise.sub_(other, self)
+Tensor.__mul__ = Tensor.__rmul__ = elementwise.mul
+Tensor.__truediv__ = elementwise.true_divide
+Tensor.__rtruediv__ = lambda self, other: elementwise.true_divide(other, self)
+Tensor.__floordiv__ = elementwise.floor_divide
+Tensor.__mod__ = elementwise.remainder
+Tensor.__pow__ = elementwise.pow
+Tensor.__rpow__ = lambda self, other: elementwise.pow(other, self)
+Tensor.__matmul__ = linalg.matmul
+Tensor.__rmatmul__ = lambda self, other: linalg.matmul(other, self)
+Tensor.__neg__ = elementwise.neg
 Tensor.__pos__ = lambda self: self
-Tensor.__abs__ = elementwise.abs  # type: ignore[method-assign]
-Tensor.__invert__ = elementwise.bitwise_not  # type: ignore[method-assign]
-Tensor.__and__ = elementwise.bitwise_and  # type: ignore[method-assign]
-Tensor.__or__ = elementwise.bitwise_or  # type: ignore[method-assign]
-Tensor.__xor__ = elementwise.bitwise_xor  # type: ignore[method-assign]
-Tensor.__lt__ = elementwise.lt  # type: ignore[method-assign]
-Tensor.__le__ = elementwise.le  # type: ignore[method-assign]
-Tensor.__gt__ = elementwise.gt  # type: ignore[method-assign]
-Tensor.__ge__ = elementwise.ge  # type: ignore[method-assign]
-Tensor.__eq__ = elementwise.equal_or_not(elementwise.eq, False)  # type: ignore[method-assign]
-Tensor.__ne__ = elementwise.equal_or_not(elementwise.ne, True)  # type: ignore[method-assign]
-Tensor.__iadd__ = inplace.iadd  # type: ignore[method-assign]
-Tensor.__isub__ = inplace.isub  # type: ignore[method-assign]
-Tensor.__imul__ = inplace.imul  # type: ignore[method-assign]
-Tensor.__itruediv__ = inplace.itruediv  # type: ignore[method-assign]
+Tensor.__abs__ = elementwise.abs
+Tensor.__invert__ = elementwise.bitwise_not
+Tensor.__and__ = elementwise.bitwise_and
+Tensor.__or__ = elementwise.bitwise_or
+Tensor.__xor__ = elementwise.bitwise_xor
+Tensor.__lt__ = elementwise.lt
+Tensor.__le__ = elementwise.le
+Tensor.__gt__ = elementwise.gt
+Tensor.__ge__ = elementwise.ge
+Tensor.__eq__ = elementwise.equal_or_not(elementwise.eq, False)
+Tensor.__ne__ = elementwise.equal_or_not(elementwise.ne, True)
+Tensor.__iadd__ = inplace.iadd
+Tensor.__isub__ = inplace.isub
+Tensor.__imul__ = inplace.imul
+Tensor.__itruediv__ = inplace.itruediv
 
 # Python's and NumPy's protocols.
-Tensor.__getitem__ = indexing.getitem  # type: ignore[method-assign]
-Tensor.__setitem__ = inplace.setitem  # type: ignore[method-assign]
+Tensor.__getitem__ = indexing.getitem
+Tensor.__setitem__ = inplace.setitem
 Tensor.__array__ = protocols.array_protocol
 Tensor.__array_ufunc__ = protocols.ufunc_protocol
-Tensor.__bool__ = conversion.truth  # type: ignore[method-assign]
-Tensor.__len__ = conversion.length  # type: ignore[method-assign]
-Tensor.__iter__ = conversion.iterate  # type: ignore[method-assign]
-Tensor.__float__ = conversion.as_float  # type: ignore[method-assign]
-Tensor.__int__ = conversion.as_int  # type: ignore[method-assign]
-Tensor.__index__ = conversion.as_index  # type: ignore[method-assign]
-Tensor.__format__ = conversion.format_  # type: ignore[assignment]
+Tensor.__bool__ = conversion.truth
+Tensor.__len__ = conversion.length
+Tensor.__iter__ = conversion.iterate
+Tensor.__float__ = conversion.as_float
+Tensor.__int__ = conversion.as_int
+Tensor.__index__ = conversion.as_index
+Tensor.__format__ = conversion.format_
 Tensor.__contains__ = conversion.contains
 Tensor.__deepcopy__ = protocols.deepcopy
-Tensor.__reduce_ex__ = protocols.reduce_  # type: ignore[assignment]
+Tensor.__reduce_ex__ = protocols.reduce_
 
 _METHODS: dict[str, Any] = {
     # conversion
@@ -86,6 +89,12 @@ _METHODS: dict[str, Any] = {
     # in place
     "add_": inplace.add_, "sub_": inplace.sub_, "mul_": inplace.mul_, "div_": inplace.div_, "neg_": inplace.neg_,
     "zero_": inplace.zero_, "fill_": inplace.fill_, "copy_": inplace.copy_, "clamp_": inplace.clamp_,
+    "uniform_": filling.uniform_, "normal_": filling.normal_, "bernoulli_": filling.bernoulli_,
+    "random_": filling.random_, "pow_": inplace.pow_, "exp_": inplace.exp_, "sqrt_": inplace.sqrt_,
+    "relu_": inplace.relu_,
+    # new tensors of the same type
+    "new_tensor": creation.new_tensor, "new_full": creation.new_full, "new_zeros": creation.new_zeros,
+    "new_ones": creation.new_ones, "new_empty": creation.new_empty,
     # elementwise
     "add": elementwise.add, "sub": elementwise.sub, "subtract": elementwise.sub, "mul": elementwise.mul,
     "multiply": elementwise.mul, "div": elementwise.div, "divide": elementwise.div,
@@ -100,7 +109,7 @@ _METHODS: dict[str, Any] = {
     "eq": elementwise.eq, "ne": elementwise.ne, "lt": elementwise.lt, "le": elementwise.le, "gt": elementwise.gt,
     "ge": elementwise.ge, "isnan": elementwise.isnan, "isinf": elementwise.isinf, "isfinite": elementwise.isfinite,
     "logical_not": elementwise.logical_not, "logical_and": elementwise.logical_and,
-    "logical_or": elementwise.logical_or, "erf": activations.erf,
+    "logical_or": elementwise.logical_or, "erf": special.erf,
     # stable functions and activations
     "softmax": stable.softmax, "log_softmax": stable.log_softmax, "logsumexp": stable.logsumexp,
     "xlogy": stable.xlogy, "clamp": activations.clamp, "clip": activations.clamp,
@@ -124,9 +133,11 @@ _METHODS: dict[str, Any] = {
     "select": indexing.select, "narrow": indexing.narrow, "index_select": indexing.index_select,
     "gather": indexing.gather, "scatter": indexing.scatter, "scatter_add": indexing.scatter_add,
     "take_along_dim": indexing.take_along_dim, "masked_fill": masking.masked_fill,
-    "masked_select": masking.masked_select, "where": lambda self, condition, other: masking.where(condition, self, other),
+    "masked_select": masking.masked_select,
+    "where": lambda self, condition, other: masking.where(condition, self, other),
     # products
-    "matmul": linalg.matmul, "mm": linalg.mm, "bmm": linalg.bmm, "mv": linalg.mv, "dot": linalg.dot, "outer": linalg.outer,
+    "matmul": linalg.matmul, "mm": linalg.mm, "bmm": linalg.bmm, "mv": linalg.mv, "dot": linalg.dot,
+    "outer": linalg.outer,
 }  # fmt: skip
 
 for _name, _function in _METHODS.items():

@@ -11,11 +11,16 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..accumulate import accurate_sum, sum_to
+from ..accumulate import accurate_sum, add_reduce, sum_to
 from ..dtypes import Array, dtype
-from ..primitive import Value, primitive
+from ..primitive import Function, Value, primitive
 from ..tape import Tensor
 from .elementwise import abs, eq, isnan, sign
+
+_maximum: Any = np.maximum.reduce
+_minimum: Any = np.minimum.reduce
+_logical_or: Any = np.logical_or.reduce
+_logical_and: Any = np.logical_and.reduce
 
 Dim: TypeAlias = int | Sequence[int] | None
 Axes: TypeAlias = tuple[int, ...] | None
@@ -23,7 +28,7 @@ Axes: TypeAlias = tuple[int, ...] | None
 
 def axis_of(name: str, input: Value, dim: int) -> int:
     """A valid, non-negative axis; IndexError names the valid range."""
-    ndim = max(input.ndim, 1)
+    ndim: int = max(input.ndim, 1)
     if isinstance(dim, bool) or not isinstance(dim, (int, np.integer)):
         raise TypeError(f"{name}: dim must be an int, got {dim!r}")
     if not -ndim <= dim < ndim:
@@ -54,18 +59,18 @@ def _spread(x: Array, *, shape: tuple[int, ...], dim: Axes, keepdim: bool) -> Ar
 
 def _sum(x: Array, *, dim: Axes, keepdim: bool) -> Any:
     if x.dtype.kind != "f":
-        return np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.int64)
+        return add_reduce(x, axis=dim, keepdims=keepdim, dtype=np.int64)
     return accurate_sum(x, dim, keepdim)
 
 
-spread = primitive(
+spread: Function = primitive(
     _spread,
     lambda g, y, x, *, shape, dim, keepdim: sum_(g, dim=dim, keepdim=keepdim),
     name="spread",
     saves=False,
     doc="The adjoint of a sum: repeat ``x`` along the reduced ``dim`` up to ``shape``.",
 )
-sum_ = primitive(
+sum_: Function = primitive(
     _sum,
     lambda g, y, x, *, dim, keepdim: spread(g, shape=tuple(x.shape), dim=dim, keepdim=keepdim),
     name="sum",
@@ -93,9 +98,9 @@ def _count(shape: Sequence[int], dim: Axes) -> int:
 def _mean(x: Array, *, dim: Axes, keepdim: bool) -> Any:
     n = _count(x.shape, dim)
     if n == 0:
-        return np.add.reduce(x, axis=dim, keepdims=keepdim) * x.dtype.type(np.nan)
+        return add_reduce(x, axis=dim, keepdims=keepdim) * x.dtype.type(np.nan)
     if x.dtype.itemsize == 2:
-        return (np.add.reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64) / n).astype(x.dtype)
+        return (add_reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64) / n).astype(x.dtype)
     y = accurate_sum(x, dim, keepdim) / n
     if not (math.isfinite(y) if y.ndim == 0 else np.isfinite(y).all()):
         return accurate_sum(x / n, dim, keepdim)  # the sum overflowed, the mean need not
@@ -120,18 +125,18 @@ def _extreme_rule(g: Value, y: Value, x: Value, *, dim: Axes, keepdim: bool) -> 
     return spread(share, shape=tuple(x.shape), dim=dim, keepdim=keepdim) * chosen
 
 
-amax_ = primitive(lambda x, *, dim, keepdim: np.maximum.reduce(x, axis=dim, keepdims=keepdim), _extreme_rule, name="amax")
-amin_ = primitive(lambda x, *, dim, keepdim: np.minimum.reduce(x, axis=dim, keepdims=keepdim), _extreme_rule, name="amin")
-any_ = primitive(lambda x, *, dim, keepdim: np.logical_or.reduce(x, axis=dim, keepdims=keepdim), name="any")
-all_ = primitive(lambda x, *, dim, keepdim: np.logical_and.reduce(x, axis=dim, keepdims=keepdim), name="all")
+amax_ = primitive(lambda x, *, dim, keepdim: _maximum(x, axis=dim, keepdims=keepdim), _extreme_rule, name="amax")
+amin_ = primitive(lambda x, *, dim, keepdim: _minimum(x, axis=dim, keepdims=keepdim), _extreme_rule, name="amin")
+any_ = primitive(lambda x, *, dim, keepdim: _logical_or(x, axis=dim, keepdims=keepdim), name="any")
+all_ = primitive(lambda x, *, dim, keepdim: _logical_and(x, axis=dim, keepdims=keepdim), name="all")
 
 
 def _or_one(x: Value) -> Value:
     """x, with 1 for 0: the denominator where the numerator is zeroed too."""
-    return x + eq(x, 0) * 1.0
+    return x + eq(x, 0)
 
 
-def _deviation(x: Array, dim: Axes) -> Array:
+def _deviation(x: Array, dim: Axes) -> Any:
     return x - _mean(x, dim=dim, keepdim=True)
 
 
@@ -164,18 +169,18 @@ std_ = primitive(_std, _std_rule, name="std")
 def _norm(x: Array, *, p: float, dim: Axes, keepdim: bool) -> Any:
     size = np.absolute(x)
     if p == math.inf:
-        return np.maximum.reduce(size, axis=dim, keepdims=keepdim, initial=0)
+        return _maximum(size, axis=dim, keepdims=keepdim, initial=0)
     if p == -math.inf:
-        return np.minimum.reduce(size, axis=dim, keepdims=keepdim)
+        return _minimum(size, axis=dim, keepdims=keepdim)
     if p == 0:
         return accurate_sum((size != 0).astype(x.dtype), dim, keepdim)
     if p == 1:
         return accurate_sum(size, dim, keepdim)
-    top = np.maximum.reduce(size, axis=dim, keepdims=True, initial=0)
+    top = _maximum(size, axis=dim, keepdims=True, initial=0)
     scale = np.where((top > 0) & np.isfinite(top), top, 1).astype(x.dtype)  # neither overflow nor underflow
     total = accurate_sum((size / scale) ** p, dim, keepdim)
     root = np.sqrt(total) if p == 2 else total ** (1.0 / p)
-    return root * scale.reshape(np.shape(root))
+    return np.asarray(root * scale.reshape(np.shape(root)))
 
 
 def _norm_rule(g: Value, y: Value, x: Value, *, p: float, dim: Axes, keepdim: bool) -> Value:
@@ -213,7 +218,9 @@ def sum(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: dtype | 
     return sum_(_typed(input, dtype), dim=axes_of("sum", input, dim if axis is None else axis), keepdim=keepdim)
 
 
-def mean(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: dtype | None = None, axis: Dim = None) -> Value:
+def mean(
+    input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: dtype | None = None, axis: Dim = None
+) -> Value:
     """The mean over ``dim`` (all when None); nan when there is nothing to average.
 
     Raises RuntimeError for integers, IndexError when ``dim`` is out of range.
@@ -230,7 +237,9 @@ def mean(input: Value, dim: Dim = None, keepdim: bool = False, *, dtype: dtype |
 def _extreme(name: str, op: Any, input: Value, dim: Dim, keepdim: bool) -> Value:
     axes = axes_of(name, input, dim)
     if _count(input.shape, axes) == 0:
-        raise RuntimeError(f"{name}: nothing to choose from in shape {tuple(input.shape)}; give a dim that is not empty")
+        raise RuntimeError(
+            f"{name}: nothing to choose from in shape {tuple(input.shape)}; give a dim that is not empty"
+        )
     return op(input, dim=axes, keepdim=keepdim)
 
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array, dtype
-from ..primitive import Value, primitive
+from ..primitive import Function, Value, primitive
 from ..tape import Tensor
 from .elementwise import eq
 from .reduce import axis_of, broadcast_
-from .shape import flatten, movedim
+from .shape import flatten, movedim, unsqueeze
 
 
 def _cumsum(x: Array, *, dim: int, reverse: bool) -> Array:
@@ -24,7 +24,7 @@ def _cumsum(x: Array, *, dim: int, reverse: bool) -> Array:
     return np.flip(total, dim) if reverse else total
 
 
-cumsum_ = primitive(
+cumsum_: Function = primitive(
     _cumsum,
     lambda g, y, x, *, dim, reverse: cumsum_(g, dim=dim, reverse=not reverse),
     name="cumsum",
@@ -67,7 +67,7 @@ def _prod_rule(g: Value, y: Value, x: Value) -> Value:
     return g.unsqueeze(-1) * prod_(square * eq(here, 0) + here)
 
 
-prod_ = primitive(_prod, _prod_rule, name="prod")
+prod_: Function = primitive(_prod, _prod_rule, name="prod")
 
 
 def prod(input: Value, dim: int | None = None, keepdim: bool = False, *, dtype: dtype | None = None) -> Value:
@@ -85,4 +85,4 @@ def prod(input: Value, dim: int | None = None, keepdim: bool = False, *, dtype: 
     if input.ndim == 0:
         return prod_(flatten(input))
     y = prod_(movedim(input, axis, -1))
-    return y.unsqueeze(axis) if keepdim else y
+    return unsqueeze(y, axis) if keepdim else y

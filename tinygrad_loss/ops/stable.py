@@ -8,9 +8,9 @@ import numpy as np
 
 from ..callsite import advise
 from ..dtypes import Array, dtype
-from ..primitive import Value, primitive
+from ..primitive import Function, Value, primitive
 from ..tape import Tensor
-from .elementwise import eq, exp, isinf, log, log1p, maximum, ne, sigmoid
+from .elementwise import eq, exp, gt, isinf, log, log1p, logical_or, maximum, ne, sigmoid
 from .reduce import Dim, axes_of, axis_of, spread, sum_
 
 
@@ -43,11 +43,11 @@ class _Rows:
         self.exps[self.rows, self.top] = d[self.rows, self.top]  # 0, or nan where the row has nan or inf
         self.others = np.add.reduce(self.exps, 1, keepdims=True)
 
-    def log_softmax(self) -> Array:
+    def log_softmax(self) -> Any:
         return self.d - np.log1p(self.others) + self.error
 
     def softmax(self) -> Array:
-        p = self.exps / (1.0 + self.others)
+        p: Array = self.exps / (1.0 + self.others)
         p[self.rows, self.top] = 1.0 / (1.0 + self.others[:, 0])
         return p
 
@@ -174,8 +174,10 @@ def _logsumexp(x: Array, *, dim: tuple[int, ...] | None, keepdim: bool) -> Array
 
 logsumexp_ = primitive(
     _logsumexp,
-    lambda g, y, x, *, dim, keepdim: spread(g, shape=tuple(x.shape), dim=dim, keepdim=keepdim)
-    * exp(x - spread(y, shape=tuple(x.shape), dim=dim, keepdim=keepdim)),
+    lambda g, y, x, *, dim, keepdim: (
+        spread(g, shape=tuple(x.shape), dim=dim, keepdim=keepdim)
+        * exp(x - spread(y, shape=tuple(x.shape), dim=dim, keepdim=keepdim))
+    ),
     name="logsumexp",
     floats=True,
 )
@@ -213,10 +215,10 @@ def _xlogy(x: Array, y: Array) -> Any:
     return np.where((x == 0) & ~np.isnan(y), x.dtype.type(0), x * np.log(y))
 
 
-xlogy = primitive(
+xlogy: Function = primitive(
     _xlogy,
-    lambda g, y, a, b: g * xlogy(ne(a, 0) * 1.0, b),  # 0 log b is flat where a is 0
-    lambda g, y, a, b: g * (a / (b + (eq(a, 0) & eq(b, 0)) * 1.0)),
+    lambda g, y, a, b: g * xlogy(logical_or(ne(a, 0), gt(b, 0)), b),  # log b, but 0 where 0 log b is 0 by definition
+    lambda g, y, a, b: g * (a / (b + (eq(a, 0) & eq(b, 0)))),  # a bool is 0 or 1 in any dtype; 1.0 * bool would be float32
     name="xlogy",
     floats=True,
     doc="``input * log(other)``, 0 where ``input`` is 0.",
@@ -241,7 +243,7 @@ times_log = primitive(
     doc="``input * other`` for a probability and a logarithm: 0 where the probability is 0, also against -inf.",
     example=("times_log(tensor([0., 1.]), tensor([float('-inf'), -1.]))", "tensor([0., -1.])"),
 )
-clip_infinite = primitive(
+clip_infinite: Function = primitive(
     lambda log_q, p: np.where((p == 0) & np.isinf(log_q), log_q.dtype.type(0), log_q),
     lambda g, y, log_q, p: g * ~(eq(p, 0) & isinf(log_q)),
     None,
