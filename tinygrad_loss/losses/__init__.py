@@ -16,6 +16,7 @@ from ._domains import (
     UnitInterval,
     Weight,
 )
+from . import _kernels
 from ._loss import LOSSES, Loss, PerElement, PerExample, Weighted, loss
 from .classification import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, nll_loss
 from .divergence import kl_div

@@ -42,7 +42,7 @@ class Domain:
         """Raise for a value outside; a label domain returns which examples to keep, or None for all."""
         return None
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         """Random values, float64 (or int64): typical ones, with the domain's corners among them."""
         return rng.normal(size=shape) * 2.0
 
@@ -71,7 +71,7 @@ class ProbabilityDomain(Domain):
         )  # fmt: skip
         raise RuntimeError(f"{where}{first(bad)} is {what}: all elements should be between 0 and 1; {fix}")
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         p = rng.uniform(0.02, 0.98, size=shape)
         return p
 
@@ -80,7 +80,7 @@ class BinaryTarget(ProbabilityDomain):
     name = "BinaryTarget"
     describe = "0, 1 or a probability between"
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         return np.where(rng.uniform(size=shape) < 0.7, rng.integers(0, 2, size=shape), rng.uniform(size=shape))
 
 
@@ -93,11 +93,12 @@ class SimplexDomain(ProbabilityDomain):
     def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
         if x.size and np.minimum.reduce(x, axis=None) < 0:
             raise ValueError(
-                f"{where}{first(x < 0)} is negative: class probabilities must be >= 0; pass softmax(scores) or class indices"
+                f"{where}{first(x < 0)} is negative: class probabilities must be >= 0; pass softmax(scores), "
+                "or class indices"
             )
         return None
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         axis = 0 if len(shape) == 1 else 1
         p = rng.uniform(0.05, 1.0, size=shape) * (rng.uniform(size=shape) < 0.8) + 1e-3
         return np.asarray(p / p.sum(axis=axis, keepdims=True))
@@ -113,7 +114,7 @@ class NonNegativeDomain(Domain):
             raise ValueError(f"{where}{first(x < 0)} is negative; expected values >= 0{hint}")
         return None
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         return rng.uniform(0.1, 2.0, size=shape)
 
 
@@ -128,7 +129,7 @@ class TargetDistribution(NonNegativeDomain):
             return super().check(where, x, sizes, options)
         return LogProbability.check(where, x, sizes, options)
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         p = rng.uniform(0.05, 1.0, size=shape)
         p = p / p.sum(axis=-1, keepdims=True) if p.ndim and p.size else p * 0.9
         return np.log(p) if sizes.get("log_target") else p
@@ -160,7 +161,7 @@ class LogProbabilityDomain(Domain):
                 )
         return None
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         z = rng.normal(size=shape)
         axis = (0 if z.ndim < 2 else (self.class_axis or z.ndim - 1)) if z.ndim else None
         return np.asarray(z - np.log(np.exp(z).sum(axis=axis, keepdims=True)))
@@ -183,10 +184,10 @@ class LabelDomain(Domain):
             return None
         classes, ignored = sizes["C"], options.get("ignore_index")
         unsigned = x.view(np.uint64) if x.dtype.itemsize == 8 else x.astype(np.int64).view(np.uint64)
-        if np.maximum.reduce(unsigned, axis=None) < classes:  # a negative id is a huge unsigned one
-            if ignored is None or not 0 <= ignored < classes:
-                return None
-        kept = x != ignored
+        inside = np.maximum.reduce(unsigned, axis=None) < classes  # a negative id is a huge unsigned one
+        if inside and (ignored is None or not 0 <= ignored < classes):
+            return None
+        kept = np.asarray(x != ignored)  # of a 0-d array, NumPy makes a plain bool
         bad = ((x < 0) | (x >= classes)) & kept
         if bad.any():
             value = int(x[np.unravel_index(int(np.argmax(bad)), x.shape)])
@@ -198,7 +199,7 @@ class LabelDomain(Domain):
             )
         return None if kept.all() else kept
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         return np.asarray(rng.integers(0, sizes["C"], size=shape))
 
 
@@ -212,14 +213,21 @@ class WeightDomain(Domain):
             raise ValueError(f"{where}{first(bad)} is negative or not finite; weights must be finite and >= 0")
         return None
 
-    def sample(self, rng: np.random.Generator, shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         return rng.uniform(0.2, 2.0, size=shape)
 
 
 LogProbability = LogProbabilityDomain()
 if TYPE_CHECKING:
-    Real = Probability = BinaryProbability = Simplex = Distribution = Annotated
-    Log = ClassLogProbability = Label = Weight = Annotated
+    from typing import Annotated as BinaryProbability
+    from typing import Annotated as ClassLogProbability
+    from typing import Annotated as Distribution
+    from typing import Annotated as Label
+    from typing import Annotated as Log
+    from typing import Annotated as Probability
+    from typing import Annotated as Real
+    from typing import Annotated as Simplex
+    from typing import Annotated as Weight
 else:
     Real, Probability, BinaryProbability, Simplex = Domain(), ProbabilityDomain(), BinaryTarget(), SimplexDomain()
     Distribution, Log, ClassLogProbability = TargetDistribution(), LogProbability, ClassLogProbabilityDomain()
@@ -263,3 +271,9 @@ NonNegative = Annotated[float, Interval("a finite number >= 0", 0.0)]
 UnitInterval = Annotated[float, Interval("a number in [0, 1]", 0.0, 1.0)]
 Switch = Annotated[bool, Flag()]
 IgnoreIndex = Annotated[int, Whole()]
+
+__all__ = [
+    "BinaryProbability", "ClassLogProbability", "Distribution", "Domain", "Flag", "IgnoreIndex", "Interval", "Label",
+    "LabelDomain", "Log", "NonNegative",
+    "Positive", "Probability", "Real", "Simplex", "SimplexDomain", "Spec", "Switch", "UnitInterval", "Weight", "Whole",
+]  # fmt: skip

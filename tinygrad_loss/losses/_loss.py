@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, overload
 
 import numpy as np
 
-from ..backward import path_to, walk
+from ..walk import path_to, walk
 from ..callsite import advise, deprecated
-from ..dtypes import Array, of_numpy
-from ..modes import State, get_state, reset_state, set_state
+from ..dtypes import Array, float16, of_numpy
+from ..modes import Scope, State, get_state, reset_state, set_state
 from ..ops.elementwise import alias
 from ..ops.masking import where
 from ..ops.reduce import mean_, sum_
@@ -26,12 +26,12 @@ from ..tape import Tensor
 from ._module import module_class
 from ._signature import Binding, Declaration, bind
 
-PerElement: TypeAlias = Tensor  # a formula returns the loss of each element,
-PerExample: TypeAlias = Tensor  # or of each example,
-Weighted: TypeAlias = tuple[Tensor, Tensor]  # or that, weighted, with its share in the mean's denominator
+PerElement: TypeAlias = Any  # what a formula returns: the loss of each element, a Tensor,
+PerExample: TypeAlias = Any  # or of each example,
+Weighted: TypeAlias = Any  # or a pair: that, weighted, and its share in the mean's denominator
 
 LOSSES: dict[str, Loss] = {}  # every loss by name: tests, tables and pictures derive from it
-_SIGNATURES_KEPT = 256
+_SIGNATURES_KEPT = 16
 
 
 class Loss:
@@ -53,7 +53,9 @@ class Loss:
         self.__doc__ = formula.__doc__
         self.grad_name = node or "".join(part.capitalize() for part in self.name.split("_"))
         self.Module: Any = None
-        self._bindings: dict[Any, Binding] = {}
+        self._kernel: Callable[..., Any] | None = None
+        self._bindings: list[Binding] = []  # the last signatures that passed, newest first
+        self._last = Binding()
 
     def __repr__(self) -> str:
         return f"<loss {self.name}({', '.join(self.declaration.order)})>"
@@ -76,36 +78,81 @@ class Loss:
         return self.apply(values)
 
     def apply(self, values: Mapping[str, Any]) -> Tensor:
-        """The loss of complete, named arguments: check, compute, enter the tape."""
+        """The loss of complete, named arguments."""
         d = self.declaration
         reduction = self.resolve_reduction(self.name, values, d.reductions)
-        arrays = {a.name: values[a.name] for a in d.arguments}
-        options = {n: values[n] for n in d.options}
-        key = (
-            *[(x.array.shape, x.array.dtype) if isinstance(x, Tensor) else x for x in arrays.values()],
-            *options.values(),
-        )
-        try:
-            binding = self._bindings.get(key)
-        except TypeError:  # an option or argument that cannot be hashed is checked anew each time
-            key, binding = None, None
-        if binding is None:
-            d.check_options(options)
-            binding = bind(d, arrays)
-            if key is not None:
-                if len(self._bindings) >= _SIGNATURES_KEPT:
-                    self._bindings.clear()
-                self._bindings[key] = binding
+        return self.call(tuple(values[n] for n in d.arrays), {n: values[n] for n in d.options}, reduction)
+
+    def call(self, arrays: tuple[Any, ...], options: dict[str, Any], reduction: str) -> Tensor:
+        """Check the arrays (shapes once per signature, values each time), compute, enter the tape."""
+        shapes = [(x.array.shape, x.array.dtype) if isinstance(x, Tensor) else type(x) for x in arrays]
+        binding = self._last
+        if binding.shapes != shapes or binding.options != options:
+            binding = self._bind(shapes, arrays, options)
+        d = self.declaration
         if d.batchmean and reduction == "mean":
             self._advise_batchmean(binding.sizes["first"])
-        kept = self._check_values(arrays, binding, options)
-        return self._enter(tuple(arrays.values()), binding, options, reduction, kept)
+        state = get_state()
+        needs = [state.recording and x is not None and x.needs_grad for x in arrays]
+        kept = found = None
+        token = enter_quiet(QUIET)
+        try:
+            for index, where_, check in binding.checks:
+                marked = check(where_, arrays[index].array, binding.sizes, options)
+                kept = marked if marked is not None else kept
+            if self._kernel is not None and kept is None and binding.plain:
+                found = self._kernel([None if x is None else x.array for x in arrays], options, needs)
+                if found is not None:
+                    y, factor = _reduce_block(found, reduction, arrays[0].array.dtype)
+        finally:
+            leave_quiet(token)
+        need = True in needs
+        if found is not None:
+            settings = {"gradients": found[2], "factor": factor, "call": (binding, options, reduction, None)}
+            return result(self, y, need, arrays, settings, False)
+        if kept is not None and not kept.any():
+            advise(f"{self.name}: every target is ignore_index={options['ignore_index']}; the mean of nothing is nan")
+        return self._run_formula(arrays, (binding, options, reduction, kept), need, state)
+
+    def _bind(self, shapes: list[Any], arrays: tuple[Any, ...], options: dict[str, Any]) -> Binding:
+        """Check shapes, dtypes and options, and remember that they passed."""
+        for known in self._bindings:
+            if known.shapes == shapes and known.options == options:
+                self._last = known
+                return known
+        d = self.declaration
+        d.check_options(options)
+        binding = bind(d, dict(zip(d.arrays, arrays, strict=True)))
+        binding.shapes, binding.options = shapes, options.copy()
+        self._bindings = [binding, *self._bindings[: _SIGNATURES_KEPT - 1]]
+        self._last = binding
+        return binding
+
+    def kernel(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare the value and gradient of one block by hand, beside the formula, which stays the truth.
+
+        ``function(arrays, options, needs)`` takes raw arrays and returns None for a case it leaves to the
+        formula, or (values, share or None, gradients of the sum of values, None where not needed).
+        """
+        self._kernel = function
+        return function
+
+    def _advise_batchmean(self, shape: tuple[int, ...]) -> None:
+        if len(shape) > 1:
+            count, classes = math.prod(shape), math.prod(shape[1:])
+            advise(
+                f"{self.name}: reduction='mean' divides by all N*C={count} elements; the divergence per example is "
+                f"reduction='batchmean', {classes} x this"
+            )
 
     @staticmethod
     def resolve_reduction(name: str, values: Mapping[str, Any], allowed: tuple[str, ...]) -> str:
         """The reduction, from the deprecated ``size_average`` and ``reduce`` if either is given."""
         reduction = values["reduction"]
         average, legacy = values.get("size_average"), values.get("reduce")
+        for key, value in (("size_average", average), ("reduce", legacy)):
+            if value is not None and not isinstance(value, bool):
+                raise TypeError(f"{name}: {key}={value!r}: expected True, False or None; write reduction='sum' by name")
         if average is not None or legacy is not None:
             reduction = "none" if legacy is False else ("sum" if average is False else "mean")
             deprecated(f"{name}: size_average and reduce are deprecated; use reduction={reduction!r}")
@@ -116,49 +163,22 @@ class Loss:
             raise ValueError(f"{name}: reduction={reduction!r} is not valid; expected {' or '.join(map(repr, allowed))}")
         return str(reduction)
 
-    def _advise_batchmean(self, shape: tuple[int, ...]) -> None:
-        if len(shape) > 1:
-            count, classes = math.prod(shape), math.prod(shape[1:])
-            advise(
-                f"{self.name}: reduction='mean' divides by all N*C={count} elements; the divergence per example is "
-                f"reduction='batchmean', {classes} x this"
-            )
-
-    def _check_values(self, arrays: Mapping[str, Any], binding: Binding, options: dict[str, Any]) -> Array | None:
-        kept = None
-        token = enter_quiet(QUIET)
-        try:
-            for name, spec in binding.specs.items():
-                found = spec.domain.check(f"{self.name}: {name}", arrays[name].array, binding.sizes, options)
-                kept = found if found is not None else kept
-        finally:
-            leave_quiet(token)
-        if kept is not None and not kept.any():
-            advise(f"{self.name}: every target is ignore_index={options['ignore_index']}; the mean of nothing is nan")
-        return kept
-
-    def _enter(
-        self, args: tuple[Any, ...], binding: Binding, options: dict[str, Any], reduction: str, kept: Array | None
-    ) -> Tensor:
-        state = get_state()
-        needs = [isinstance(a, Tensor) and a.needs_grad for a in args]
-        recording = state.recording and any(needs)
+    def _run_formula(self, args: tuple[Any, ...], call: tuple[Any, ...], need: bool, state: State) -> Tensor:
         leaves = []
-        for a, need in zip(args, needs, strict=True):
+        for a in args:
             if isinstance(a, Tensor):
                 leaf = Tensor(a.array)
-                leaf.needs_grad = need and recording
+                leaf.needs_grad = need and a.needs_grad
                 leaves.append(leaf)
             else:
                 leaves.append(a)
-        call = (binding, options, reduction, kept)
-        token = set_state(State(recording, None, state.watch))
+        token = set_state(State(need, Scope(self.name, None), state.watch))
         try:
             inner = self._evaluate(leaves, *call)
         finally:
             reset_state(token)
         settings = {"inner": inner, "leaves": leaves, "call": call}
-        return result(self, inner.array, recording and inner.needs_grad, args, settings, False)
+        return result(self, inner.array, need and inner.needs_grad, args, settings, False)
 
     def _evaluate(
         self, args: Any, binding: Binding, options: dict[str, Any], reduction: str, kept: Array | None
@@ -181,7 +201,8 @@ class Loss:
             mask = Tensor(kept)
             value = where(mask, value, 0.0)
             share = where(mask, share, 0.0) if share is not None else mask.to(value.dtype)
-        return reduce(value, share, reduction)
+        reduced: Tensor = reduce(value, share, reduction)
+        return reduced.to(float16) if binding.half else reduced
 
     @staticmethod
     def _without(name: str, x: Any, binding: Binding, kept: Array) -> Any:
@@ -192,34 +213,76 @@ class Loss:
         mask = Tensor(np.expand_dims(kept, spec.axes.index("C") - (not binding.batched)) if "C" in spec.axes else kept)
         return where(mask, x, 0)
 
-    def pull(self, tensor: Tensor, g: Value, taped: bool, keep: bool) -> list[Value]:
-        """The gradients for all arguments, by the inner tape or, taped, by the formula run on the outer one."""
+    def pull(self, tensor: Tensor, g: Value, taped: bool) -> list[Value]:
+        """The gradients for all arguments: the kernel's, by the inner tape, or, taped, by the formula run on the
+        outer tape."""
         settings: dict[str, Any] = tensor.settings or {}
         args = tensor.args or ()
-        if not taped:
-            found = walk([settings["inner"]], [g], keep=keep)
+        if taped:
+            return self._pull_taped(args, settings["call"], g)
+        gradients = settings.get("gradients")
+        if gradients is None:
+            found = walk([settings["inner"]], [g])
             return [found.get(leaf) if isinstance(leaf, Tensor) else None for leaf in settings["leaves"]]
+        upstream = g * settings["factor"]
+        pulled: list[Value] = []
+        for a, d in zip(args, gradients, strict=True):
+            if d is not None:
+                scale = np.expand_dims(upstream, tuple(range(g.ndim, d.ndim))) if g.ndim and d.ndim > g.ndim else upstream
+                d = np.multiply(d, scale, dtype=a.array.dtype, casting="same_kind")
+            pulled.append(d)
+        return pulled
+
+    def _pull_taped(self, args: tuple[Any, ...], call: tuple[Any, ...], g: Value) -> list[Value]:
         copies = [alias(a) if isinstance(a, Tensor) else a for a in args]
         wanted = {c for c in copies if isinstance(c, Tensor) and c.needs_grad}
-        value = self._evaluate(copies, *settings["call"])
-        found = walk([value], [g], keep=True, taped=True, only=path_to([value], list(wanted)), capture=wanted)
+        value = self._evaluate(copies, *call)
+        found = walk([value], [g], taped=True, only=path_to([value], list(wanted)), capture=wanted)
         return [found.get(c) if isinstance(c, Tensor) else None for c in copies]
 
 
-def reduce(value: Tensor, share: Tensor | None, reduction: str) -> Tensor:
+def _reduce_block(found: Any, reduction: str, kind: np.dtype[Any]) -> tuple[Array, Any]:
+    """The reduced value of a kernel, and the factor its gradients are still to be multiplied with."""
+    value, share, _ = found
+    if reduction == "none":
+        return value.astype(kind), 1.0
+    factor = 1.0
+    if reduction == "mean":
+        whole = value.size if share is None else float(np.add.reduce(share, axis=None))
+        if whole == 0:
+            return np.array(math.nan, kind), 0.0
+        factor = 1.0 / whole
+    return np.array(np.add.reduce(value, axis=None) * factor, kind), factor
+
+
+def reduce(value: Tensor, share: Tensor | None, reduction: str) -> Any:
     """``mean`` divides by the elements, or by the sum of their shares; ``batchmean`` by the first axis."""
     if reduction == "none":
         return value
     if reduction == "sum":
-        return sum_(value, dim=None, keepdim=False)  # type: ignore[no-any-return]
+        return sum_(value, dim=None, keepdim=False)
     if reduction == "batchmean":
         total = sum_(value, dim=None, keepdim=False)
-        return total / value.shape[0] if value.ndim else total  # type: ignore[no-any-return]
+        return total / value.shape[0] if value.ndim else total
     if share is None:
-        return mean_(value, dim=None, keepdim=False)  # type: ignore[no-any-return]
-    return sum_(value, dim=None, keepdim=False) / sum_(share, dim=None, keepdim=False)  # type: ignore[no-any-return]
+        return mean_(value, dim=None, keepdim=False)
+    total, whole = sum_(value, dim=None, keepdim=False), sum_(share, dim=None, keepdim=False)
+    if whole.array == 0:
+        return total * 0.0 + math.nan  # the mean of nothing is nan; its gradient is 0, not nan
+    return total / whole
 
 
+@overload
+def loss(formula: Callable[..., Any], /) -> Loss: ...
+@overload
+def loss(
+    *,
+    order: str | None = None,
+    batchmean: bool = False,
+    module: str | None = None,
+    module_order: str | None = None,
+    node: str | None = None,
+) -> Callable[[Callable[..., Any]], Loss]: ...
 def loss(
     formula: Callable[..., Any] | None = None,
     *,

@@ -21,6 +21,7 @@ class LossModule(Module):
 
     loss: Any
     order: tuple[str, ...]
+    optional: tuple[str, ...]  # the arrays that may be left out: class weights and the like, kept as buffers
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -51,24 +52,25 @@ class LossModule(Module):
                 setattr(self, key, value)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        d = self.loss.declaration
-        if len(args) > len(d.required):
+        loss, state = self.loss, self.__dict__
+        if kwargs or len(args) != len(loss.declaration.required):
+            args = self._in_order(args, kwargs)
+        if self.optional:
+            args += tuple([state.get(name) for name in self.optional])
+        return loss.call(args, {name: state[name] for name in loss.declaration.options}, self.reduction)  # type: ignore[no-any-return]
+
+    def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+        """The required arrays by position, or a TypeError that says which are expected."""
+        required = self.loss.declaration.required
+        given = dict(zip(required, args, strict=False))
+        twice = given.keys() & kwargs.keys()
+        given |= kwargs
+        if len(args) > len(required) or twice or given.keys() != set(required):
             raise TypeError(
-                f"{type(self).__name__}: got {len(args)} arguments; expected ({', '.join(d.required)}); options such as "
-                "reduction go to the constructor"
+                f"{type(self).__name__}: got {len(args)} arguments and {sorted(kwargs)}; expected ({', '.join(required)}); "
+                "options such as reduction go to the constructor"
             )
-        values: dict[str, Any] = d.defaults.copy()
-        values.update(zip(d.required, args, strict=False))
-        values.update(kwargs)
-        for name in d.required:
-            if name not in values:
-                raise TypeError(f"{type(self).__name__}: missing argument {name!r}; expected ({', '.join(d.required)})")
-        state = self.__dict__
-        for name in self.order:
-            if name in state:
-                values[name] = state[name]
-        values["reduction"] = self.reduction
-        return self.loss.apply(values)  # type: ignore[no-any-return]
+        return tuple(given[name] for name in required)
 
     def extra_repr(self) -> str:
         """The options that differ from their defaults: torch's own ``MSELoss()`` when none does."""
@@ -88,6 +90,7 @@ def module_class(made: Any, name: str | None, order: str | None, declaration: De
     attributes = {
         "loss": made,
         "order": tuple(arguments),
+        "optional": declaration.arrays[len(declaration.required) :],
         "__doc__": f"``{declaration.name}`` as a module: {(made.__doc__ or '').strip()}",
         "__module__": made.__module__,
     }

@@ -52,11 +52,13 @@ class Declaration:
                 )
         self.batchmean = batchmean
         self.reductions = (*REDUCTIONS, "batchmean") if batchmean else REDUCTIONS
-        arrays = [a.name for a in self.arguments]
-        self.order = tuple(order.split()) if order else (*arrays, *self.options, "reduction")
-        known = {*arrays, *self.options, "reduction", *_LEGACY}
+        self.arrays = tuple(a.name for a in self.arguments)
+        self.order = tuple(order.split()) if order else (*self.arrays, *self.options, "reduction")
+        known = {*self.arrays, *self.options, "reduction", *_LEGACY}
         if set(self.order) - known or known - {*_LEGACY} - set(self.order):
             raise TypeError(f"@loss {self.name}: order= must name each of {sorted(known - set(_LEGACY))} once")
+        if any(a.optional and not b.optional for a, b in zip(self.arguments, self.arguments[1:], strict=False)):
+            raise TypeError(f"@loss {self.name}: arrays that may be None come after those that may not")
         self.required = tuple(a.name for a in self.arguments if not a.optional)
         self.defaults: dict[str, Any] = {a.name: None for a in self.arguments if a.optional}
         self.defaults |= self.options | {"reduction": "mean"}
@@ -84,13 +86,18 @@ def _read(hint: Any) -> tuple[tuple[Spec, ...], bool, Any]:
 class Binding:
     """The result of matching shapes and dtypes: which domains hold, the sizes of the axes, the casts to make."""
 
-    __slots__ = ("batched", "casts", "output", "sizes", "specs")
+    __slots__ = ("batched", "casts", "checks", "half", "options", "output", "plain", "shapes", "sizes", "specs")
 
     def __init__(self) -> None:
+        self.shapes: Any = None  # (shape, dtype) of each array, and the options, for which all this holds
+        self.options: Any = None
+        self.checks: list[tuple[int, str, Any]] = []  # argument number, its name in messages, the check of its values
+        self.plain = True  # nothing to cast, no batch axis to add
         self.sizes: dict[str, Any] = {}
         self.specs: dict[str, Spec] = {}
         self.casts: dict[str, np.dtype[Any]] = {}
         self.batched = True
+        self.half = False  # float16 in and out: computed in float32, rounded once at the end
         self.output: tuple[str, ...] = ("...",)
 
 
@@ -98,9 +105,11 @@ def bind(declaration: Declaration, arrays: Mapping[str, Any]) -> Binding:
     """Match the arrays to the declared axes; errors name the loss, the argument, both shapes and the fix."""
     found = Binding()
     kind = _float_kind(arrays)
+    if kind.itemsize == 2:
+        found.half, kind = True, np.dtype(np.float32)
     for argument in declaration.arguments:
         x = arrays[argument.name]
-        if x is None:
+        if x is None and argument.optional:
             continue
         where = f"{declaration.name}: {argument.name}"
         if not isinstance(x, Tensor):
@@ -110,6 +119,9 @@ def bind(declaration: Declaration, arrays: Mapping[str, Any]) -> Binding:
         if not spec.domain.integers and x.array.dtype != kind:
             found.casts[argument.name] = kind
         _match(where, spec, x, found, declaration, arrays)
+        if type(spec.domain).check is not Domain.check:
+            found.checks.append((declaration.arrays.index(argument.name), where, spec.domain.check))
+    found.plain = found.batched and not found.casts
     return found
 
 
@@ -139,7 +151,11 @@ def _choose(where: str, argument: Argument, x: Tensor, found: Binding, arrays: M
             )
         return labels[0]
     if labels and (kind == "b" or not others or shape != found.sizes.get("scores", shape)):
-        soft = f" Float targets are class probabilities and need the input's shape {found.sizes['scores']}" if others else ""
+        soft = (
+            f" Float targets are class probabilities and need the input's shape {found.sizes['scores']}"
+            if others
+            else ""
+        )
         raise RuntimeError(
             f"{where} has dtype {x.dtype}, shape {shape}; class indices need an integer dtype (target.long()).{soft}"
         )
@@ -202,7 +218,9 @@ def _match_broadcast(where: str, shape: tuple[int, ...], whole: tuple[int, ...])
             f"{where} has shape {shape}: for an input of shape {whole} it would act along the last axis, not the "
             f"classes; use weight.reshape{columns} for one weight per class"
         )
-    raise ValueError(f"{where} has shape {shape}, which does not broadcast to the input's {whole}; use for example {columns}")
+    raise ValueError(
+        f"{where} has shape {shape}, which does not broadcast to the input's {whole}; use for example {columns}"
+    )
 
 
 def _spell(axes: tuple[str, ...]) -> str:

@@ -1,6 +1,8 @@
 """Losses of scores or probabilities against classes."""
 
-from ..ops.indexing import pick
+from typing import Any
+
+from ..ops.gathering import pick
 from ..ops.reduce import sum_
 from ..ops.shape import reshape
 from ..ops.stable import binary_log_likelihood, log_softmax_, logsigmoid, times_log
@@ -16,20 +18,20 @@ from ._domains import (
     UnitInterval,
     Weight,
 )
-from ._loss import PerElement, PerExample, Weighted, loss
+from ._loss import PerElement, PerExample, loss
 
 
-def _along_classes(weight: Tensor, ndim: int) -> Tensor:
+def _along_classes(weight: Tensor, ndim: int) -> Any:
     """(C,) as (1, C, 1, ...)."""
     return reshape(weight, (1, -1) + (1,) * (ndim - 2))
 
 
-def _negative(log_p: Tensor, target: Tensor, weight: Tensor | None) -> PerExample | Weighted:
+def _negative(log_p: Tensor, target: Tensor, weight: Tensor | None) -> PerExample:
     """Minus the log-probability of the target class, weighted by that class."""
     picked = -pick(log_p, target, 1)
     if weight is None:
         return picked
-    share = weight[target]
+    share = weight[target.long()]
     return picked * share, share
 
 
@@ -40,7 +42,7 @@ def nll_loss(
     weight: Weight[Tensor, "C"] | None = None,
     *,
     ignore_index: IgnoreIndex = -100,
-) -> PerExample | Weighted:
+) -> PerExample:
     """Minus the log-probability of the target class. The mean divides by the weights of the targets kept.
 
     ``input`` (C), (N, C) or (N, C, d1...): log-probabilities. ``target`` () , (N) or (N, d1...): indices.
@@ -64,7 +66,7 @@ def cross_entropy(
     *,
     ignore_index: IgnoreIndex = -100,
     label_smoothing: UnitInterval = 0.0,
-) -> PerExample | Weighted:
+) -> PerExample:
     """The negative log-likelihood of classes given as indices or probabilities, from logits.
 
     ``input`` (C), (N, C) or (N, C, d1...): logits. ``target``: indices without the class axis, or
@@ -78,6 +80,11 @@ def cross_entropy(
     log_p = log_softmax_(input, dim=1)
     column = None if weight is None else _along_classes(weight, input.ndim)
     if target.dtype.is_floating_point:
+        if ignore_index >= 0:
+            raise RuntimeError(
+                f"cross_entropy: ignore_index={ignore_index} is not supported for class probabilities; give the rows to "
+                "leave out a weight of 0, or use class indices"
+            )
         smooth = target * (1.0 - label_smoothing) + label_smoothing / classes if label_smoothing else target
         terms = times_log(smooth, log_p)
         return -sum_(terms if column is None else terms * column, dim=(1,), keepdim=False)

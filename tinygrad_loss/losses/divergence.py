@@ -8,9 +8,7 @@ from ._loss import PerElement, loss
 
 
 @loss(module="KLDivLoss", order="input target size_average reduce reduction log_target", batchmean=True)
-def kl_div(
-    input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, log_target: Switch = False
-) -> PerElement:
+def kl_div(input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, log_target: Switch = False) -> PerElement:
     """target * (log target - input), the terms of KL(target || exp(input)); 0 log 0 is 0.
 
     ``reduction="batchmean"`` is the divergence per example; ``"mean"`` divides by every element, which is

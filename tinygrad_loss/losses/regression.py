@@ -2,28 +2,38 @@
 
 from ..ops.activations import clamp
 from ..ops.elementwise import abs, square
+from ..ops.stable import times_log
 from ..tape import Tensor
 from ._domains import NonNegative, Positive, Real, Weight
-from ._loss import PerElement, Weighted, loss
+from ._loss import PerElement, loss
 
 
-@loss(module="MSELoss", order="input target size_average reduce reduction weight", module_order="size_average reduce reduction")
+@loss(
+    module="MSELoss",
+    order="input target size_average reduce reduction weight",
+    module_order="size_average reduce reduction",
+)
 def mse_loss(
     input: Real[Tensor, "..."], target: Real[Tensor, "..."], weight: Weight[Tensor, "..."] | None = None
-) -> PerElement | Weighted:
+) -> PerElement:
     """The squared difference. With ``weight`` (the input's shape) the mean divides by the sum of the weights.
 
     >>> F.mse_loss(tensor([1.2, 3.4, 2.1]), tensor([1., 3., 2.]))
     tensor(0.0700)
     """
     error = square(input - target)
-    return error if weight is None else (weight * error, weight)
+    # a weight of 0 leaves an element out, also where its square overflows
+    return error if weight is None else (times_log(weight, error), weight)
 
 
-@loss(module="L1Loss", order="input target size_average reduce reduction weight", module_order="size_average reduce reduction")
+@loss(
+    module="L1Loss",
+    order="input target size_average reduce reduction weight",
+    module_order="size_average reduce reduction",
+)
 def l1_loss(
     input: Real[Tensor, "..."], target: Real[Tensor, "..."], weight: Weight[Tensor, "..."] | None = None
-) -> PerElement | Weighted:
+) -> PerElement:
     """The absolute difference; its derivative at 0 is 0. With ``weight`` the mean divides by the sum of the weights.
 
     >>> F.l1_loss(tensor([1.2, 3.4, 2.1]), tensor([1., 3., 2.]))
