@@ -1,0 +1,1 @@
+"""Speed against torch, in one run: ``python -m tests.benchmarks``."""
