@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
+from sys import getrefcount
 from threading import RLock
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from .callsite import advise, forget_cut, no_gradient_message
 from .modes import State, get_state, reset_state, set_state
 from .quiet import QUIET, enter_quiet, leave_quiet
-from .tape import Tensor
+from .tape import Tensor, wrap
 from .walk import path_to, walk
 from .writes import owner
 
@@ -23,18 +23,15 @@ _set_grad, _set_args, _set_settings = (vars(Tensor)[name].__set__ for name in ("
 USED = -1  # the birth number of a gradient that an optimizer has stepped with
 
 
-def _references(gradient: Any) -> int:
-    return sys.getrefcount(gradient)
-
-
 def _alone() -> int:
-    """What :func:`_references` counts for an array that only its caller holds: differs between Pythons."""
+    """What the reference count of an array is that only its caller holds: differs between Pythons."""
     held = {None: np.zeros(1)}
     _, g = held.popitem()
-    return _references(g)
+    return getrefcount(g)
 
 
 _ALONE = _alone()
+_UNITS = {np.dtype(d): np.ones((), d) for d in (np.float16, np.float32, np.float64)}
 
 
 def _uninterrupted(calls: Iterable[Any]) -> None:
@@ -56,26 +53,27 @@ def commit(result: dict[Tensor, Any], done: list[Tensor]) -> None:
     token = enter_quiet(QUIET)
     try:
         with _commit:
-            before = [(tensor, tensor._grad) for tensor in result]
-            fresh: list[Tensor] = []
             advised = False
-            for _, old in reversed(before):
-                _, g = result.popitem()
-                if old is not None and old.birth == USED and not advised:
-                    advised = True
-                    advise(
-                        "backward: the gradient is added to one that optimizer.step() has already used; "
-                        "call optimizer.zero_grad() before backward()"
-                    )
-                if isinstance(g, Tensor):
-                    fresh.append(g.clone() if old is None else old + g)
-                elif old is not None:
-                    fresh.append(Tensor(np.asarray(old.array + g)))
-                elif type(g) is np.ndarray and g.base is None and _references(g) <= _ALONE:
-                    fresh.append(Tensor(g))
+            leaves: list[Tensor] = []
+            fresh: list[Tensor] = []
+            while result:
+                tensor, g = result.popitem()
+                old = tensor._grad
+                if old is None and type(g) is np.ndarray and g.base is None and getrefcount(g) <= _ALONE:
+                    new = wrap(g)
+                elif old is None:
+                    new = g.clone() if isinstance(g, Tensor) else wrap(np.array(g))
                 else:
-                    fresh.append(Tensor(np.array(g)))
-            _uninterrupted(chain(map(_set_grad, [t for t, _ in reversed(before)], fresh), _freeing(done)))
+                    if old.birth == USED and not advised:
+                        advised = True
+                        advise(
+                            "backward: the gradient is added to one that optimizer.step() has already used; "
+                            "call optimizer.zero_grad() before backward()"
+                        )
+                    new = old + g if isinstance(g, Tensor) else wrap(np.asarray(old.array + g))
+                leaves.append(tensor)
+                fresh.append(new)
+            _uninterrupted(chain(map(_set_grad, leaves, fresh), _freeing(done)))
     finally:
         leave_quiet(token)
 
@@ -172,6 +170,14 @@ def backward(
     >>> w.grad
     tensor([6.])
     """
+    state = get_state()
+    if gradient is None and inputs is None and not create_graph and state.watch is None and self.needs_grad:
+        unit = _UNITS[self.array.dtype] if self.array.ndim == 0 else None
+        if unit is not None:  # the common case: a loss
+            forget_cut()
+            done: list[Tensor] = []
+            commit(walk((self,), (unit,), done=done), [] if retain_graph else done)
+            return
     accumulate([self], [gradient], retain_graph, create_graph, inputs)
 
 

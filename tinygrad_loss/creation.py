@@ -98,9 +98,7 @@ def _made(array: Array, device: Any, requires_grad: bool) -> Tensor:
     return Tensor(array, requires_grad)
 
 
-def zeros(
-    *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def zeros(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Zeros: ``zeros(2, 3)``, ``zeros((2, 3))`` or ``zeros(size=(2, 3))``.
 
     Raises TypeError for sizes that are no ints, RuntimeError for negative ones.
@@ -112,9 +110,7 @@ def zeros(
     return _made(np.zeros(size_of("zeros", sizes, size), real_dtype(dtype)), device, requires_grad)
 
 
-def ones(
-    *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def ones(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """Ones, with sizes as for :func:`zeros`.
 
     >>> ones(3, dtype=int64)
@@ -123,9 +119,7 @@ def ones(
     return _made(np.ones(size_of("ones", sizes, size), real_dtype(dtype)), device, requires_grad)
 
 
-def empty(
-    *sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def empty(*sizes: Any, size: Any = None, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """A tensor to be filled: its values are whatever was in memory. Sizes as for :func:`zeros`.
 
     >>> empty(2, 3).shape
@@ -134,9 +128,7 @@ def empty(
     return _made(np.empty(size_of("empty", sizes, size), real_dtype(dtype)), device, requires_grad)
 
 
-def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """``fill_value`` everywhere, in its own dtype unless ``dtype`` is given. ``size`` is a tuple.
 
     >>> full((2,), 3.5), full((2,), True)
@@ -274,9 +266,7 @@ def linspace(
         return _made(values.astype(d), device, requires_grad)
 
 
-def eye(
-    n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
-) -> Tensor:
+def eye(n: int, m: int | None = None, *, dtype: Any = None, device: Any = None, requires_grad: bool = False) -> Tensor:
     """The identity matrix, n by n, or n by m.
 
     >>> eye(2)

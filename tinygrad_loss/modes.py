@@ -40,9 +40,7 @@ class State:
 
     __slots__ = ("recording", "scope", "watch")
 
-    def __init__(
-        self, recording: bool = True, scope: Scope | None = None, watch: Any = None
-    ) -> None:
+    def __init__(self, recording: bool = True, scope: Scope | None = None, watch: Any = None) -> None:
         self.recording = recording
         self.scope = scope
         self.watch = watch
@@ -223,7 +221,8 @@ class scope:
     """Name the operations made inside, for pictures of the graph.
 
     >>> with scope("encoder"):
-    ...     get_state().scope
+    ...     y = tensor([1.0], requires_grad=True) * 2
+    >>> y.scope
     encoder
     """
 

@@ -67,21 +67,22 @@ class Primitive:
 
     def pull(self, tensor: Tensor, g: Value, taped: bool) -> list[Value]:
         """The gradient for each argument, ``None`` where none is needed: only the needed rules run."""
-        args, settings = tensor.args or (), tensor.settings or _NONE
+        args, settings, rules = tensor.args or (), tensor.settings or _NONE, self.rules or ()
         if taped and self.keeps:
             settings = {**settings, "kept": None}
         y: Value = tensor if taped else tensor.array
         values = args if taped else [a.array if isinstance(a, Tensor) else a for a in args]
-        pulled: list[Value] = []
-        for i, a in enumerate(args):
-            rule = (self.rules or ())[0 if self.index_name else i] if isinstance(a, Tensor) and a.needs_grad else None
-            if rule is None:
-                pulled.append(None)
-            elif self.index_name:
-                pulled.append(rule(g, y, *values, **{self.index_name: i}, **settings))
-            else:
-                pulled.append(rule(g, y, *values, **settings))
-        return pulled
+        if self.index_name:
+            return [
+                rules[0](g, y, *values, **{self.index_name: i}, **settings)  # type: ignore[misc]
+                if isinstance(a, Tensor) and a.needs_grad
+                else None
+                for i, a in enumerate(args)
+            ]
+        return [
+            rule(g, y, *values, **settings) if rule is not None and isinstance(a, Tensor) and a.needs_grad else None
+            for a, rule in zip(args, rules, strict=False)
+        ]
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

@@ -180,9 +180,7 @@ class Registry:
                     )
         return tree
 
-    def _named(
-        self, prefix: str, recurse: bool, remove_duplicate: bool, buffers: bool
-    ) -> Iterator[tuple[str, Any]]:
+    def _named(self, prefix: str, recurse: bool, remove_duplicate: bool, buffers: bool) -> Iterator[tuple[str, Any]]:
         seen: set[Tensor] = set()
         for path, module in self._tree(prefix, recurse, remove_duplicate):
             for name, value in list(vars(module).items()):

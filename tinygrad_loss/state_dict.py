@@ -46,9 +46,7 @@ def cast_exactly(value: Array, to: np.dtype[Any]) -> Array | None:
     return cast if bool(np.all(kept)) else None
 
 
-def load_into(
-    what: str, targets: Mapping[str, Tensor], values: Mapping[str, Any], strict: bool = True
-) -> LoadResult:
+def load_into(what: str, targets: Mapping[str, Tensor], values: Mapping[str, Any], strict: bool = True) -> LoadResult:
     """Copy ``values`` into the ``targets`` of the same name, all or none: RuntimeError lists every problem."""
     if not isinstance(values, Mapping):
         raise TypeError(f"load_state_dict: expected a dict of name to Tensor, got {type(values).__name__}")

@@ -184,6 +184,19 @@ class Tensor:
         return Tensor(self.array)
 
 
+_new = object.__new__
+
+
+def wrap(array: Array) -> Tensor:
+    """A leaf around an array that is known to be one: the constructor without its checks."""
+    out = _new(Tensor)
+    out.array = array
+    out._grad = out.op = out.extra = None
+    out.needs_grad = False
+    out.birth = 0
+    return out
+
+
 class Handle:
     """Removes a hook again."""
 

@@ -74,7 +74,8 @@ def walk(
     newest = writes_since()
     watch = get_state().watch
     raw = not taped and watch is None
-    ahead: Tensor | None = None  # the next node of a chain, which need not pass through the heap
+    ahead: Tensor | None = None  # the next node of a chain, which need not pass through the heap,
+    ahead_g: Any = None  # and its gradient
     token = enter_quiet(QUIET)
     try:
         while heap or ahead is not None:
@@ -130,7 +131,9 @@ def walk(
                 if only is not None and a not in only:
                     continue
                 if not aligned:
-                    d = fit(d, a, op.name)
+                    array = a.array
+                    if d.shape != array.shape or d.dtype is not array.dtype:  # a Tensor's dtype is never NumPy's
+                        d = fit(d, a, op.name)
                 if a.op is None:
                     before = result.get(a)
                     result[a] = d if before is None else before + d

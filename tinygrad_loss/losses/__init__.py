@@ -1,5 +1,6 @@
 """The losses: each a formula, declared once."""
 
+from . import _kernels as _kernels  # beside their formulas
 from ._domains import (
     BinaryProbability,
     ClassLogProbability,
@@ -16,7 +17,6 @@ from ._domains import (
     UnitInterval,
     Weight,
 )
-from . import _kernels
 from ._loss import LOSSES, Loss, PerElement, PerExample, Weighted, loss
 from .classification import binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, nll_loss
 from .divergence import kl_div

@@ -6,16 +6,16 @@ import numpy as np
 
 from .classification import cross_entropy
 
-_STARTS: dict[tuple[int, int], Any] = {}  # where each row begins, for the shapes in use
+_LAYOUTS: dict[tuple[int, int], Any] = {}  # for the shapes in use: where each row begins, and a vector of ones
 
 
-def _row_starts(shape: tuple[int, int]) -> Any:
-    starts = _STARTS.get(shape)
-    if starts is None:
-        if len(_STARTS) > 64:
-            _STARTS.clear()
-        starts = _STARTS[shape] = np.arange(0, shape[0] * shape[1], shape[1])
-    return starts
+def _layout(shape: tuple[int, int]) -> Any:
+    known = _LAYOUTS.get(shape)
+    if known is None:
+        if len(_LAYOUTS) > 64:
+            _LAYOUTS.clear()
+        known = _LAYOUTS[shape] = np.arange(0, shape[0] * shape[1], shape[1]), np.ones(shape[1])
+    return known
 
 
 _CONFIDENT = 1.0000001  # a row sum below this has lost digits that float32 could show
@@ -29,15 +29,18 @@ def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: 
     more confident than that are mended with log1p(others), as the formula computes all of them.
     """
     z, target, weight = arrays
-    if z.ndim != 2 or z.dtype.itemsize != 4 or target.ndim != 1 or options["label_smoothing"] or z.size == 0 or needs[2]:
+    if z.ndim != 2 or z.dtype.itemsize != 4 or target.ndim != 1 or options["label_smoothing"] or z.size == 0:
         return None
+    if needs[2]:
+        return None
+    starts, ones = _layout(z.shape)
     d = np.subtract(z, np.maximum.reduce(z, 1, keepdims=True), dtype=np.float64)
     p = np.exp(d)
-    total = np.dot(p, np.ones(z.shape[1]))
+    total = np.dot(p, ones)
     least = np.minimum.reduce(total)
     if not least >= 1.0:
         return None  # nan or inf: the formula says what becomes of it
-    at = _row_starts(z.shape) + target
+    at = starts + target
     value = np.log(total)
     if least < _CONFIDENT:
         mended, others = _others(p, total)

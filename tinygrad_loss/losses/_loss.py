@@ -13,7 +13,6 @@ from typing import Any, TypeAlias, overload
 
 import numpy as np
 
-from ..walk import path_to, walk
 from ..callsite import advise, deprecated
 from ..dtypes import Array, float16, of_numpy
 from ..modes import Scope, State, get_state, reset_state, set_state
@@ -23,6 +22,7 @@ from ..ops.reduce import mean_, sum_
 from ..primitive import Value, result
 from ..quiet import QUIET, enter_quiet, leave_quiet
 from ..tape import Tensor
+from ..walk import path_to, walk
 from ._module import module_class
 from ._signature import Binding, Declaration, bind
 
@@ -100,7 +100,7 @@ class Loss:
             for index, where_, check in binding.checks:
                 marked = check(where_, arrays[index].array, binding.sizes, options)
                 kept = marked if marked is not None else kept
-            if self._kernel is not None and kept is None and binding.plain:
+            if self._kernel is not None and state.watch is None and kept is None and binding.plain:
                 found = self._kernel([None if x is None else x.array for x in arrays], options, needs)
                 if found is not None:
                     y, factor = _reduce_block(found, reduction, arrays[0].array.dtype)
@@ -160,7 +160,8 @@ class Loss:
             deprecated(f"{name}: reduction='elementwise_mean' is deprecated; use 'mean'")
             reduction = "mean"
         if reduction not in allowed:
-            raise ValueError(f"{name}: reduction={reduction!r} is not valid; expected {' or '.join(map(repr, allowed))}")
+            choices = " or ".join(map(repr, allowed))
+            raise ValueError(f"{name}: reduction={reduction!r} is not valid; expected {choices}")
         return str(reduction)
 
     def _run_formula(self, args: tuple[Any, ...], call: tuple[Any, ...], need: bool, state: State) -> Tensor:
@@ -228,7 +229,8 @@ class Loss:
         pulled: list[Value] = []
         for a, d in zip(args, gradients, strict=True):
             if d is not None:
-                scale = np.expand_dims(upstream, tuple(range(g.ndim, d.ndim))) if g.ndim and d.ndim > g.ndim else upstream
+                per_example = g.ndim and d.ndim > g.ndim
+                scale = np.expand_dims(upstream, tuple(range(g.ndim, d.ndim))) if per_example else upstream
                 d = np.multiply(d, scale, dtype=a.array.dtype, casting="same_kind")
             pulled.append(d)
         return pulled

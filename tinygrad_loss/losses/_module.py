@@ -57,7 +57,9 @@ class LossModule(Module):
             args = self._in_order(args, kwargs)
         if self.optional:
             args += tuple([state.get(name) for name in self.optional])
-        return loss.call(args, {name: state[name] for name in loss.declaration.options}, self.reduction)  # type: ignore[no-any-return]
+        options = {name: state[name] for name in loss.declaration.options}
+        result: Tensor = loss.call(args, options, self.reduction)
+        return result
 
     def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
         """The required arrays by position, or a TypeError that says which are expected."""
@@ -67,8 +69,8 @@ class LossModule(Module):
         given |= kwargs
         if len(args) > len(required) or twice or given.keys() != set(required):
             raise TypeError(
-                f"{type(self).__name__}: got {len(args)} arguments and {sorted(kwargs)}; expected ({', '.join(required)}); "
-                "options such as reduction go to the constructor"
+                f"{type(self).__name__}: got {len(args)} arguments and {sorted(kwargs)}; expected "
+                f"({', '.join(required)}); options such as reduction go to the constructor"
             )
         return tuple(given[name] for name in required)
 

@@ -82,8 +82,8 @@ def cross_entropy(
     if target.dtype.is_floating_point:
         if ignore_index >= 0:
             raise RuntimeError(
-                f"cross_entropy: ignore_index={ignore_index} is not supported for class probabilities; give the rows to "
-                "leave out a weight of 0, or use class indices"
+                f"cross_entropy: ignore_index={ignore_index} is not supported for class probabilities; give the rows "
+                "to leave out a weight of 0, or use class indices"
             )
         smooth = target * (1.0 - label_smoothing) + label_smoothing / classes if label_smoothing else target
         terms = times_log(smooth, log_p)

@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from ..module import Module
 from ..tape import Tensor
-from . import functional as F
+from .functional import (
+    elu,
+    gelu,
+    leaky_relu,
+    log_softmax,
+    logsigmoid,
+    relu,
+    sigmoid,
+    silu,
+    softmax,
+    softmin,
+    softplus,
+    tanh,
+)
 
 
 class Sigmoid(Module):
@@ -18,7 +31,7 @@ class Sigmoid(Module):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.sigmoid(input)  # type: ignore[no-any-return]
+        return sigmoid(input)  # type: ignore[no-any-return]
 
 
 class Tanh(Module):
@@ -29,7 +42,7 @@ class Tanh(Module):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.tanh(input)  # type: ignore[no-any-return]
+        return tanh(input)  # type: ignore[no-any-return]
 
 
 class LogSigmoid(Module):
@@ -40,7 +53,7 @@ class LogSigmoid(Module):
     """
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.logsigmoid(input)  # type: ignore[no-any-return]
+        return logsigmoid(input)  # type: ignore[no-any-return]
 
 
 class ReLU(Module):
@@ -55,7 +68,7 @@ class ReLU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.relu(input)  # type: ignore[no-any-return]
+        return relu(input)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
@@ -74,7 +87,7 @@ class LeakyReLU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.leaky_relu(input, self.negative_slope)  # type: ignore[no-any-return]
+        return leaky_relu(input, self.negative_slope)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"negative_slope={self.negative_slope}{', inplace=True' if self.inplace else ''}"
@@ -93,7 +106,7 @@ class ELU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.elu(input, self.alpha)  # type: ignore[no-any-return]
+        return elu(input, self.alpha)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"alpha={self.alpha}{', inplace=True' if self.inplace else ''}"
@@ -111,7 +124,7 @@ class SiLU(Module):
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.silu(input)  # type: ignore[no-any-return]
+        return silu(input)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return "inplace=True" if self.inplace else ""
@@ -131,7 +144,7 @@ class GELU(Module):
         self.approximate = approximate
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.gelu(input, approximate=self.approximate)  # type: ignore[no-any-return]
+        return gelu(input, approximate=self.approximate)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"approximate={self.approximate!r}"
@@ -150,7 +163,7 @@ class Softplus(Module):
         self.threshold = threshold
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softplus(input, self.beta, self.threshold)  # type: ignore[no-any-return]
+        return softplus(input, self.beta, self.threshold)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"beta={self.beta}, threshold={self.threshold}"
@@ -168,7 +181,7 @@ class Softmax(Module):
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmax(input, self.dim)  # type: ignore[no-any-return]
+        return softmax(input, self.dim)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -186,7 +199,7 @@ class LogSoftmax(Module):
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.log_softmax(input, self.dim)  # type: ignore[no-any-return]
+        return log_softmax(input, self.dim)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"
@@ -204,7 +217,7 @@ class Softmin(Module):
         self.dim = dim
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.softmin(input, self.dim)  # type: ignore[no-any-return]
+        return softmin(input, self.dim)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}"

@@ -107,7 +107,13 @@ def eye_(tensor: Tensor) -> Tensor:
 
 
 def fans(function: str, tensor: Tensor) -> tuple[int, int]:
-    """How many numbers flow in and out of each unit of a weight of shape (out, in, *window)."""
+    """How many numbers flow in and out of each unit of a weight of shape (out, in, *window).
+
+    Raises ValueError, in the name of ``function``, for fewer than 2 dimensions.
+
+    >>> nn.init.fans("mine", zeros(4, 3))
+    (3, 4)
+    """
     if tensor.ndim < 2:
         raise ValueError(f"{function}: needs a weight of at least 2 dimensions, got shape {tuple(tensor.shape)}")
     window = math.prod(tensor.array.shape[2:])
@@ -183,5 +189,3 @@ def kaiming_normal_(
     """
     std = _kaiming("kaiming_normal_", tensor, a, mode, nonlinearity)
     return tensor if std is None else normal_(tensor, 0.0, std, generator)
-
-

@@ -14,8 +14,8 @@ from ..module import Module, Parameter
 from ..ops.shape import flatten
 from ..tape import Tensor
 from ..writes import note_write
-from . import functional as F
-from . import init
+from .functional import check_probability, dropout, embedding, layer_norm, linear
+from .init import kaiming_uniform_, normal_, ones_, uniform_, zeros_
 
 
 def _empty(function: str, shape: tuple[int, ...], device: Any, dtype: Any) -> Array:
@@ -64,13 +64,13 @@ class Linear(Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
-        init.kaiming_uniform_(self.weight, a=math.sqrt(5))
+        kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
             bound = 1 / math.sqrt(self.in_features) if self.in_features > 0 else 0
-            init.uniform_(self.bias, -bound, bound)
+            uniform_(self.bias, -bound, bound)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.linear(input, self.weight, self.bias)  # type: ignore[no-any-return]
+        return linear(input, self.weight, self.bias)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"
@@ -110,13 +110,13 @@ class Embedding(Module):
 
     def reset_parameters(self) -> None:
         """Draw new initial values."""
-        init.normal_(self.weight)
+        normal_(self.weight)
         if self.padding_idx is not None:
             self.weight.array[self.padding_idx] = 0
             note_write(self.weight.array)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        return embedding(input, self.weight, self.padding_idx)
 
     def extra_repr(self) -> str:
         padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
@@ -157,12 +157,12 @@ class LayerNorm(Module):
     def reset_parameters(self) -> None:
         """Weight 1 and bias 0."""
         if self.weight is not None:
-            init.ones_(self.weight)
+            ones_(self.weight)
         if self.bias is not None:
-            init.zeros_(self.bias)
+            zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)  # type: ignore[no-any-return]
+        return layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)  # type: ignore[no-any-return]
 
     def extra_repr(self) -> str:
         bias = self.bias is not None
@@ -180,12 +180,12 @@ class Dropout(Module):
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
         super().__init__()
-        F.check_probability("Dropout", p)
+        check_probability("Dropout", p)
         self.p = p
         self.inplace = inplace
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.dropout(input, self.p, self.training)
+        return dropout(input, self.p, self.training)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"

@@ -133,7 +133,7 @@ def relu(input: Value, inplace: bool = False) -> Value:
 def leaky_relu(input: Value, negative_slope: float = 0.01, inplace: bool = False) -> Value:
     """``input`` above 0, ``negative_slope * input`` below.
 
-    >>> leaky_relu(tensor([-1., 2.]), 0.1)
+    >>> F.leaky_relu(tensor([-1., 2.]), 0.1)
     tensor([-0.1000,  2.0000])
     """
     _out_of_place("leaky_relu", inplace)
@@ -143,7 +143,7 @@ def leaky_relu(input: Value, negative_slope: float = 0.01, inplace: bool = False
 def elu(input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
     """``input`` above 0, ``alpha * (exp(input) - 1)`` below.
 
-    >>> elu(tensor([-1., 2.]))
+    >>> F.elu(tensor([-1., 2.]))
     tensor([-0.6321,  2.0000])
     """
     _out_of_place("elu", inplace)
@@ -153,7 +153,7 @@ def elu(input: Value, alpha: float = 1.0, inplace: bool = False) -> Value:
 def silu(input: Value, inplace: bool = False) -> Value:
     """``input * sigmoid(input)``.
 
-    >>> silu(tensor([-1., 2.]))
+    >>> F.silu(tensor([-1., 2.]))
     tensor([-0.2689,  1.7616])
     """
     _out_of_place("silu", inplace)
@@ -165,7 +165,7 @@ def gelu(input: Value, approximate: str = "none") -> Value:
 
     ``approximate="tanh"`` is the paper's approximation. Raises ValueError for another name.
 
-    >>> gelu(tensor([-1., 2.]))
+    >>> F.gelu(tensor([-1., 2.]))
     tensor([-0.1587,  1.9545])
     """
     if approximate == "none":

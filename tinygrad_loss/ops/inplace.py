@@ -39,9 +39,7 @@ def check_write(name: str, self: Tensor, *others: Any, remedy: str = "") -> None
 
 
 def _check_memory(name: str, array: Array) -> None:
-    shared = 0 in array.strides and any(
-        step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True)
-    )
+    shared = 0 in array.strides and any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
     if shared or not array.flags.writeable:
         raise RuntimeError(
             f"{name}: the tensor's memory is {'shared by several of its elements' if shared else 'read-only'}; "

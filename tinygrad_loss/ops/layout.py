@@ -102,9 +102,7 @@ def _put_diagonal(g: Array, *, shape: tuple[int, ...], offset: int, dim1: int, d
     return out
 
 
-repeat_ = primitive(
-    lambda x, *, repeats: np.tile(x, repeats), _repeat_rule, name="repeat", saves=False, promotes=False
-)
+repeat_ = primitive(lambda x, *, repeats: np.tile(x, repeats), _repeat_rule, name="repeat", saves=False, promotes=False)
 diagonal_ = primitive(
     lambda x, *, offset, dim1, dim2: np.diagonal(x, offset, dim1, dim2),
     lambda g, y, x, **at: put_diagonal_(g, shape=tuple(x.shape), **at),

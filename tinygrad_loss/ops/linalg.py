@@ -259,7 +259,7 @@ def linear(input: Value, weight: Value, bias: Value | None = None) -> Value:
 
     Raises RuntimeError when sizes or dtypes do not fit, naming both shapes.
 
-    >>> linear(tensor([[1., 2.]]), tensor([[3., 4.]]), tensor([5.]))
+    >>> F.linear(tensor([[1., 2.]]), tensor([[3., 4.]]), tensor([5.]))
     tensor([[16.]])
     """
     return linear_(input, weight) if bias is None else linear_(input, weight, bias)

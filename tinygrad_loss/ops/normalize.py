@@ -13,7 +13,8 @@ from ..primitive import Function, Value, primitive
 from ..tape import Tensor
 from .activations import clamp_min
 from .layout import shape_of
-from .reduce import axis_of, broadcast_, mean_, norm, sum_
+from .reduce import axis_of, broadcast_, mean_, sum_
+from .statistics import norm
 
 
 def _wide(x: Array) -> Array:
@@ -148,9 +149,7 @@ def _standardize(x: Array, *, axes: tuple[int, ...], eps: float) -> tuple[Array,
     return (d * factor).astype(x.dtype, copy=False), shrunk.astype(x.dtype, copy=False)
 
 
-def _standardize_rule(
-    g: Value, y: Value, x: Value, *, axes: tuple[int, ...], eps: float, kept: Array | None
-) -> Value:
+def _standardize_rule(g: Value, y: Value, x: Value, *, axes: tuple[int, ...], eps: float, kept: Array | None) -> Value:
     factor = rstd_(x, axes=axes, eps=eps) if kept is None else kept
     return factor * (g - mean_(g, dim=axes, keepdim=True) - y * mean_(g * y, dim=axes, keepdim=True))
 

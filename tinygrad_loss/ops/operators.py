@@ -23,6 +23,7 @@ from . import (
     shape,
     special,
     stable,
+    statistics,
 )
 
 Tensor: Any = tape.Tensor  # tape.py declares these methods for type checkers
@@ -116,7 +117,7 @@ _METHODS: dict[str, Any] = {
     "clamp_min": activations.clamp_min, "clamp_max": activations.clamp_max, "relu": activations.relu,
     # reductions and running sums
     "sum": reduce.sum, "mean": reduce.mean, "amax": reduce.amax, "amin": reduce.amin, "any": reduce.any,
-    "all": reduce.all, "var": reduce.var, "std": reduce.std, "norm": reduce.norm,
+    "all": reduce.all, "var": statistics.var, "std": statistics.std, "norm": statistics.norm,
     "sum_to_size": lambda self, *size: reduce.sum_to_(self, shape=shape.size_of(size)),
     "cumsum": running.cumsum, "prod": running.prod,
     # order

@@ -139,7 +139,7 @@ def softmax(input: Value, dim: int | None = None, *, dtype: dtype | None = None)
 def softmin(input: Value, dim: int | None = None, *, dtype: dtype | None = None) -> Value:
     """``softmax(-input)``.
 
-    >>> softmin(tensor([1., 2., 3.]), dim=0)
+    >>> F.softmin(tensor([1., 2., 3.]), dim=0)
     tensor([0.6652, 0.2447, 0.0900])
     """
     return softmax_(-_typed(input, dtype), dim=_implicit_dim("softmin", input, dim))
@@ -189,7 +189,7 @@ def logsumexp(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
     Raises IndexError when ``dim`` is out of range.
 
     >>> logsumexp(tensor([1000., 1000.]), dim=0)
-    tensor(1000.6931)
+    tensor(1000.6932)
     """
     return logsumexp_(input, dim=axes_of("logsumexp", input, dim), keepdim=keepdim)
 
@@ -218,7 +218,9 @@ def _xlogy(x: Array, y: Array) -> Any:
 xlogy: Function = primitive(
     _xlogy,
     lambda g, y, a, b: g * xlogy(logical_or(ne(a, 0), gt(b, 0)), b),  # log b, but 0 where 0 log b is 0 by definition
-    lambda g, y, a, b: g * (a / (b + (eq(a, 0) & eq(b, 0)))),  # a bool is 0 or 1 in any dtype; 1.0 * bool would be float32
+    lambda g, y, a, b: (
+        g * (a / (b + (eq(a, 0) & eq(b, 0))))
+    ),  # a bool is 0 or 1 in any dtype; 1.0 * bool would be float32
     name="xlogy",
     floats=True,
     doc="``input * log(other)``, 0 where ``input`` is 0.",
@@ -236,7 +238,7 @@ def _times_log(p: Array, log_q: Array) -> Any:
 
 times_log = primitive(
     _times_log,
-    # where p is 0 the term is flat in log_q, and an infinite log_q is out of play: it must not reach others as nan
+    # where p is 0 an infinite log_q is out of play: it must not reach others as nan
     lambda g, y, p, log_q: g * clip_infinite(log_q, p),
     lambda g, y, p, log_q: g * p,
     name="times_log",

@@ -122,9 +122,7 @@ class Chunk:
         if factor is not None:
             np.multiply(flat, factor, flat)
 
-    def run(
-        self, kernel: Kernel, scale: Array | None, decay: Array | None = None, shrink: Array | None = None
-    ) -> None:
+    def run(self, kernel: Kernel, scale: Array | None, decay: Array | None = None, shrink: Array | None = None) -> None:
         """parameter = parameter - kernel(gradient * scale + parameter * decay) - parameter * shrink"""
         if self.blocked:
             self._run_blocks(kernel, scale, decay, shrink)
@@ -143,9 +141,7 @@ class Chunk:
                 subtract(p.array, view, p.array)
         self.fresh = False
 
-    def _run_blocks(
-        self, kernel: Kernel, scale: Array | None, decay: Array | None, shrink: Array | None
-    ) -> None:
+    def _run_blocks(self, kernel: Kernel, scale: Array | None, decay: Array | None, shrink: Array | None) -> None:
         (p,) = self.params
         gradient = p._grad.array.reshape(-1)  # type: ignore[union-attr]
         flat = p.array.reshape(-1)  # a copy when the parameter is not contiguous: written back below
