@@ -6,7 +6,7 @@
 tensor(0.0700)
 """
 
-import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from . import autograd, losses, nn, optim, utils
@@ -166,8 +166,9 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """``save`` and ``load`` on first use: hashing and JSON would be a quarter of the time to import everything."""
     if name in ("load", "save", "serialization"):
-        module = importlib.import_module(".serialization", __name__)
-        return module if name == "serialization" else getattr(module, name)
+        from .serialization import load, save
+
+        return {"load": load, "save": save}.get(name) or sys.modules[f"{__name__}.serialization"]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

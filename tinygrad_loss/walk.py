@@ -28,7 +28,8 @@ def fit(gradient: Any, like: Tensor, name: str) -> Any:
             gradient = gradient.sum_to_size(array.shape)
         return gradient if gradient.array.dtype is array.dtype else gradient.to(like.dtype)
     if gradient.shape != array.shape:
-        _check_broadcast(gradient.shape, array.shape, name)
+        if gradient.shape[1:] != array.shape:  # not the bias of a batch, the common case
+            _check_broadcast(gradient.shape, array.shape, name)
         gradient = sum_to(gradient, array.shape)
     return gradient if gradient.dtype is array.dtype else gradient.astype(array.dtype)
 
@@ -183,12 +184,17 @@ def _check_unwritten(tensor: Tensor) -> None:
 def _run_hooks(tensor: Tensor, g: Any) -> Any:
     assert tensor.extra is not None
     for hook in list(tensor.extra.hooks.values()):
-        given = g if isinstance(g, Tensor) else Tensor(np.asarray(g))
-        replaced = hook(given)
-        if replaced is not None:
-            if replaced.shape != tensor.shape:
-                raise RuntimeError(f"register_hook: the hook returned shape {replaced.shape} for {tensor.shape}")
-            g = replaced if isinstance(g, Tensor) else replaced.array
+        replaced = hook(g if isinstance(g, Tensor) else Tensor(np.array(g)))  # a copy: others may share this gradient
+        if replaced is None:
+            continue
+        if not isinstance(replaced, Tensor):
+            raise TypeError(f"register_hook: the hook must return a Tensor or None, got {type(replaced).__name__}")
+        if replaced.array.shape != tensor.array.shape or replaced.array.dtype != tensor.array.dtype:
+            raise RuntimeError(
+                f"register_hook: the hook returned shape {tuple(replaced.shape)} and {replaced.dtype}, the tensor has "
+                f"{tuple(tensor.shape)} and {tensor.dtype}; return a gradient like the tensor"
+            )
+        g = replaced if isinstance(g, Tensor) else replaced.array
     return g
 
 

@@ -18,15 +18,16 @@ def _layout(shape: tuple[int, int]) -> Any:
     return known
 
 
-_CONFIDENT = 1.0000001  # a row sum below this has lost digits that float32 could show
+_CONFIDENT = 0.9999999  # above this, 1 - p has lost digits that float32 could show
+_UNLIKELY = 600.0  # below exp(-600), p comes near the end of float64's range
 
 
 @cross_entropy.kernel
 def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: list[bool]) -> Any:
-    """float32 logits (N, C) against indices: softmax in float64, one exponential and one logarithm per row.
+    """float32 logits (N, C) against indices: -log p of the target, in float64 and so without a shift.
 
-    log(1 + others) keeps float32's digits as long as the others weigh more than 1e-7 of the largest; the rows
-    more confident than that are mended with log1p(others), as the formula computes all of them.
+    float64 holds exp of every logit up to 700, and -log p keeps float32's digits until p comes within 1e-7 of 1:
+    the examples more confident than that are mended by log1p(others), as the formula computes all of them.
     """
     z, target, weight = arrays
     if z.ndim != 2 or z.dtype.itemsize != 4 or target.ndim != 1 or options["label_smoothing"] or z.size == 0:
@@ -34,18 +35,19 @@ def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: 
     if needs[2]:
         return None
     starts, ones = _layout(z.shape)
-    d = np.subtract(z, np.maximum.reduce(z, 1, keepdims=True), dtype=np.float64)
-    p = np.exp(d)
+    p = np.exp(z, dtype=np.float64)
     total = np.dot(p, ones)
-    least = np.minimum.reduce(total)
-    if not least >= 1.0:
-        return None  # nan or inf: the formula says what becomes of it
     at = starts + target
-    value = np.log(total)
-    if least < _CONFIDENT:
-        mended, others = _others(p, total)
+    likely = p.take(at) / total
+    most = np.maximum.reduce(likely)
+    value = np.log(likely)
+    np.negative(value, value)
+    if not (most <= 1.0 and np.maximum.reduce(value) < _UNLIKELY):
+        return None  # nan, inf or out of range: the formula says what becomes of it
+    if most > _CONFIDENT:
+        mended = np.flatnonzero(likely > _CONFIDENT)
+        others = _others(z, target, mended)
         value[mended] = np.log1p(others)
-    value -= d.take(at)
     share = None
     if weight is not None:
         share = weight[target]
@@ -53,20 +55,18 @@ def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: 
     if not needs[0]:
         return value, share, (None, None, None)
     p /= total[:, None]
-    flat = p.reshape(-1)
-    flat[at] -= 1.0
-    if least < _CONFIDENT:
-        largest = d.take(at[mended]) == 0.0
-        others = others[largest]
-        flat[at[mended[largest]]] = -others / (1.0 + others)
+    likely -= 1.0
+    if most > _CONFIDENT:
+        likely[mended] = -others / (1.0 + others)
+    p.reshape(-1)[at] = likely
     if share is not None:
         p *= share[:, None]
     return value, share, (p, None, None)
 
 
-def _others(p: Any, total: Any) -> tuple[Any, Any]:
-    """The confident rows, and the sum of their exponentials without the largest, which is 1."""
-    mended = np.flatnonzero(total < _CONFIDENT)
-    some = p[mended]
-    some[np.arange(len(some)), some.argmax(1)] = 0.0
-    return mended, np.add.reduce(some, 1)
+def _others(z: Any, target: Any, rows: Any) -> Any:
+    """For some rows, the sum of exp(z - z of the target) without the target's own 1."""
+    some, chosen = z[rows].astype(np.float64), (np.arange(len(rows)), target[rows])
+    ratios = np.exp(some - some[chosen][:, None])
+    ratios[chosen] = 0.0
+    return np.add.reduce(ratios, 1)

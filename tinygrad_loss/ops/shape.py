@@ -210,7 +210,7 @@ def expand(input: Value, *sizes: Any, size: Sizes | None = None) -> Value:
 
     Raises RuntimeError when a size other than 1 would change.
 
-    >>> expand(tensor([[1.], [2.]]), 2, 3)
+    >>> tensor([[1.], [2.]]).expand(2, 3)
     tensor([[1., 1., 1.],
             [2., 2., 2.]])
     """
@@ -229,7 +229,7 @@ def expand(input: Value, *sizes: Any, size: Sizes | None = None) -> Value:
 def expand_as(input: Value, other: Value) -> Value:
     """``input`` expanded to the shape of ``other``.
 
-    >>> expand_as(tensor([1.]), tensor([0., 0.]))
+    >>> tensor([1.]).expand_as(tensor([0., 0.]))
     tensor([1., 1.])
     """
     return expand(input, shape_of("expand_as", other, "other"))

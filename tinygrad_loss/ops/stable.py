@@ -243,7 +243,7 @@ times_log = primitive(
     lambda g, y, p, log_q: g * p,
     name="times_log",
     doc="``input * other`` for a probability and a logarithm: 0 where the probability is 0, also against -inf.",
-    example=("times_log(tensor([0., 1.]), tensor([float('-inf'), -1.]))", "tensor([0., -1.])"),
+    example=("times_log(tensor([0., 1.]), tensor([float('-inf'), -1.]))", "tensor([ 0., -1.])"),
 )
 clip_infinite: Function = primitive(
     lambda log_q, p: np.where((p == 0) & np.isinf(log_q), log_q.dtype.type(0), log_q),
