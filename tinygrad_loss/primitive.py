@@ -227,30 +227,40 @@ def _general(op: Primitive) -> Function:
     forward, floats, promotes, name, keeps = op.forward, op.floats, op.promotes, op.name, op.keeps
 
     def general(*args: Any, **settings: Any) -> Any:
-        tensors = need = mixed = numbers = False
-        values = []
-        kind = None
+        values = [a.array if isinstance(a, Tensor) else a for a in args]
+        need = raw = True
         for a in args:
             if isinstance(a, Tensor):
-                tensors = True
-                need = need or a.needs_grad
-                a = a.array
-            if isinstance(a, np.ndarray):
-                mixed = mixed or (kind is not None and a.dtype is not kind)
-                kind = a.dtype
-            else:
-                numbers = True
-            values.append(a)
-        if not tensors:
-            return forward(*args, **settings)[0] if keeps else forward(*args, **settings)
-        if promotes and (mixed or ((numbers or floats) and kind is not None and kind.kind != "f")):
-            values = list(cast(name, tuple(values), floats))
+                raw = False
+                if a.needs_grad:
+                    break
+        else:
+            need = False
+            if raw:
+                return forward(*args, **settings)[0] if keeps else forward(*args, **settings)
+        if promotes:
+            values = _common(name, values, floats)
         y = here.run(forward, *values, **settings)
         if keeps:
             y, settings["kept"] = y
         return result(op, y, need, args, settings, False)
 
     return general
+
+
+def _common(name: str, values: list[Any], floats: bool) -> list[Any]:
+    """The values as they are when they have one floating type (and numbers), else cast to their common type."""
+    kind = None
+    mixed = numbers = False
+    for v in values:
+        if isinstance(v, np.ndarray):
+            mixed = mixed or (kind is not None and v.dtype is not kind)
+            kind = v.dtype
+        else:
+            numbers = True
+    if mixed or ((numbers or floats) and kind is not None and kind.kind != "f"):
+        return list(cast(name, tuple(values), floats))
+    return values
 
 
 def cast(name: str, values: tuple[Any, ...], floats: bool) -> tuple[Any, ...]:

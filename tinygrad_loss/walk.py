@@ -74,7 +74,6 @@ def walk(
             heappush(heap, -root.birth)
     newest = writes_since()
     watch = get_state().watch
-    raw = not taped and watch is None
     ahead: Tensor | None = None  # the next node of a chain, which need not pass through the heap,
     ahead_g: Any = None  # and its gradient
     token = enter_quiet(QUIET)
@@ -103,33 +102,28 @@ def walk(
             if tensor.birth < newest:
                 _check_unwritten(tensor)
             visited.append(tensor)
-            aligned = tensor.aligned
-            if raw and op.flat:  # one or two arguments and no settings: called directly, it is the hot path
-                steps = op.rules
-                arity = len(args)
+            if watch is not None:
+                steps = op.pull(tensor, g, taped)
+                watch.visit(tensor, g, steps)
+            elif taped or not op.flat:
+                steps = op.pull(tensor, g, taped)
+            else:  # one or two arguments and no settings: called directly, it is the hot path
                 y = tensor.array
                 a = args[0]
                 x = a.array if isinstance(a, Tensor) else a
-                if arity == 2:
-                    a = args[1]
-                    z = a.array if isinstance(a, Tensor) else a
-            else:
-                steps = op.pull(tensor, g, taped)  # the gradients themselves
-                arity = 0
-                if watch is not None:
-                    watch.visit(tensor, g, steps)
-            for a, step in zip(args, steps):  # noqa: B905  strict costs as much as the rest of the line
-                if not isinstance(a, Tensor) or not a.needs_grad:
-                    continue
-                if arity == 2:
-                    d = step(g, y, x, z)
-                elif arity == 1:
-                    d = step(g, y, x)
-                elif step is None:
-                    continue
+                if len(args) == 1:
+                    steps = (op.rules[0](g, y, x),)
                 else:
-                    d = step
-                if only is not None and a not in only:
+                    b = args[1]
+                    z = b.array if isinstance(b, Tensor) else b
+                    first, second = op.rules
+                    steps = (
+                        first(g, y, x, z) if x is not a and a.needs_grad else None,
+                        second(g, y, x, z) if z is not b and b.needs_grad else None,
+                    )
+            aligned = tensor.aligned
+            for a, d in zip(args, steps):  # noqa: B905  strict costs as much as the rest of the line
+                if d is None or (only is not None and a not in only):
                     continue
                 if not aligned:
                     array = a.array

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import weakref
 from contextlib import suppress
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -18,7 +19,7 @@ from .dtypes import Array
 
 next_birth = count(1).__next__
 _newest = 0
-_written: dict[int, tuple[weakref.ref[Any], int]] = {}  # id of the memory's owner -> (the owner, when)
+_written: dict[int, list[Any]] = {}  # id of the memory's owner -> [a weak reference to the owner, when]
 
 
 def owner(array: Array) -> Any:
@@ -28,18 +29,23 @@ def owner(array: Array) -> Any:
     return array if array.base is None else array.base
 
 
-def note_write(array: Array) -> None:
-    """Remember that the memory under ``array`` changed now."""
+def _forget(key: int, _: object) -> None:
+    _written.pop(key, None)
+
+
+def note_write(*arrays: Array) -> None:
+    """Remember that the memory under ``arrays`` changed now."""
     global _newest
-    held, now = owner(array), next_birth()
-    key = id(held)
-    found = _written.get(key)
-    if found is not None and found[0]() is held:
-        _written[key] = (found[0], now)
-    else:
-        with suppress(TypeError):  # foreign memory that cannot be followed: bytes, a memoryview
-            _written[key] = (weakref.ref(held, lambda _: _written.pop(key, None)), now)
-    _newest = now
+    _newest = now = next_birth()
+    for array in arrays:
+        held = array if array.base is None else owner(array)
+        key = id(held)
+        found = _written.get(key)
+        if found is not None and found[0]() is held:
+            found[1] = now
+        else:
+            with suppress(TypeError):  # foreign memory that cannot be followed: bytes, a memoryview
+                _written[key] = [weakref.ref(held, partial(_forget, key)), now]
 
 
 def writes_since() -> int:

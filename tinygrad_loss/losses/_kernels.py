@@ -35,7 +35,7 @@ def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: 
     if needs[2]:
         return None
     starts, ones = _layout(z.shape)
-    p = np.exp(z, dtype=np.float64)
+    p = np.exp(z, dtype=np.float64, order="C")  # whatever the order of z: below, p is written as one row
     total = np.dot(p, ones)
     at = starts + target
     likely = p.take(at) / total

@@ -85,25 +85,37 @@ class Loss:
 
     def call(self, arrays: tuple[Any, ...], options: dict[str, Any], reduction: str) -> Tensor:
         """Check the arrays (shapes once per signature, values each time), compute, enter the tape."""
-        shapes = [(x.array.shape, x.array.dtype) if isinstance(x, Tensor) else type(x) for x in arrays]
+        shapes: list[Any] = []
+        raw: list[Any] = []
+        needs: list[bool] = []
+        state = get_state()
+        recording = state.recording
+        for x in arrays:
+            if isinstance(x, Tensor):
+                array = x.array
+                raw.append(array)
+                shapes.append((array.shape, array.dtype))
+                needs.append(recording and x.needs_grad)
+            else:
+                raw.append(x)
+                shapes.append(type(x))
+                needs.append(False)
         binding = self._last
         if binding.shapes != shapes or binding.options != options:
             binding = self._bind(shapes, arrays, options)
         d = self.declaration
         if d.batchmean and reduction == "mean":
             self._advise_batchmean(binding.sizes["first"])
-        state = get_state()
-        needs = [state.recording and x is not None and x.needs_grad for x in arrays]
         kept = found = None
         token = enter_quiet(QUIET)
         try:
             for index, where_, check in binding.checks:
-                marked = check(where_, arrays[index].array, binding.sizes, options)
+                marked = check(where_, raw[index], binding.sizes, options)
                 kept = marked if marked is not None else kept
             if self._kernel is not None and state.watch is None and kept is None and binding.plain:
-                found = self._kernel([None if x is None else x.array for x in arrays], options, needs)
+                found = self._kernel(raw, options, needs)
                 if found is not None:
-                    y, factor = _reduce_block(found, reduction, arrays[0].array.dtype)
+                    y, factor = _reduce_block(found, reduction, raw[0].dtype)
         finally:
             leave_quiet(token)
         need = True in needs

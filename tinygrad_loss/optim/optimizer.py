@@ -129,8 +129,8 @@ class Optimizer:
         try:
             for group, chunk in work:
                 self._update(group, chunk)
+                note_write(*[p.array for p in chunk.params])
                 for p in chunk.params:
-                    note_write(p.array)
                     p._grad.birth = USED  # type: ignore[union-attr]
         finally:
             leave_quiet(token)

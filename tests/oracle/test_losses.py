@@ -1,0 +1,163 @@
+"""Every loss against torch.nn.functional: all options, reductions and shapes, values, first and second derivatives."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_loss as tl
+from tests.evaluation import Answer, answer, compare
+from tests.loss_samples import LossSample, allowed, build, option_grid, samples, spec_choices
+from tests.samples import seeded
+from tinygrad_loss.losses import LOSSES
+from tinygrad_loss.losses._loss import Loss
+
+torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracle]'")
+
+NAMES = sorted(n for n, made in LOSSES.items() if hasattr(torch.nn.functional, n) and made.__module__.startswith("tinygrad_loss"))
+RTOL: dict[Any, tuple[float, float, float]] = {np.float64: (1e-13, 1e-12, 1e-11), np.float32: (3e-6, 2e-5, 2e-4)}
+COARSER: dict[tuple[str, Any], tuple[float, float, float]] = {
+    ("binary_cross_entropy", np.float64): (1e-13, 1e-12, 1e-9),  # torch's second derivative adds 1e-12 below
+    ("binary_cross_entropy_with_logits", np.float32): (3e-5, 2e-5, 2e-4),  # torch adds and takes away the logit
+}
+# What torch refuses to differentiate by (here it is differentiable, and finite differences check it).
+CONSTANT = {
+    "nll_loss": {"weight"}, "cross_entropy": {"weight"}, "binary_cross_entropy": {"weight"},
+    "binary_cross_entropy_with_logits": {"weight", "pos_weight"},
+}  # fmt: skip
+# Where torch is wrong, or answers where it should refuse: (call, torch's answer, ours, why).
+F, X = torch.nn.functional, torch.tensor([[0.0, -40.0]], dtype=torch.float64)
+DEVIATIONS: list[tuple[str, Any, Any, str]] = [
+    ("cross_entropy", ([[0.0, -40.0]], [0], {}), 4.248354255291589e-18, "torch rounds a confident prediction to 0"),
+    ("cross_entropy", ([[0.0, 0.0, -math.inf]], [[0.5, 0.5, 0.0]], {}), math.log(2), "torch: 0 * -inf = nan"),
+    ("binary_cross_entropy_with_logits", ([-40.0], [0.0], {}), 4.248354255291589e-18, "torch cancels on this side only"),
+    ("binary_cross_entropy_with_logits", ([-math.inf], [0.0], {}), 0.0, "torch: nan, the limit is 0"),
+    ("binary_cross_entropy_with_logits", ([math.inf], [1.0], {}), 0.0, "torch: nan, the limit is 0"),
+    ("kl_div", ([-math.inf], [0.0], {"reduction": "sum"}), 0.0, "torch: nan, the limit is 0"),
+    ("kl_div", ([-1.0], [-math.inf], {"reduction": "sum", "log_target": True}), 0.0, "torch: nan, the limit is 0"),
+    ("mse_loss", ([1e200, 1.0], [0.0, 0.0], {"weight": [0.0, 1.0]}), 1.0, "torch: 0 * inf = nan; a weight of 0 leaves out"),
+]  # fmt: skip
+REFUSED: list[tuple[str, Any, str]] = [
+    ("mse_loss", ([[1.0], [2.0]], [1.0, 2.0], {}), "broadcasts to (2, 2) with a warning"),
+    ("kl_div", ([[-1.0, -1.0]], [0.5, 0.5], {}), "broadcasts silently"),
+    ("binary_cross_entropy_with_logits", ([0.5], [2.0], {}), "a target of 2 makes the loss unbounded below"),
+    ("cross_entropy", ([[0.0, 1.0]], [[1.5, -0.5]], {}), "negative probabilities"),
+    ("cross_entropy", ([[0.0, 1.0]], [0], {"weight": [-1.0, 1.0]}), "a negative weight"),
+    ("cross_entropy", ([[0.0, 1.0]], [0], {"label_smoothing": -0.1}), "silently no smoothing"),
+    ("nll_loss", ([[0.9, 0.1]], [0], {}), "probabilities for log-probabilities: a negative loss"),
+    ("kl_div", ([0.9], [0.5], {}), "probabilities for log-probabilities"),
+    ("binary_cross_entropy_with_logits", ([0.5], [1.0], {"pos_weight": [-1.0]}), "a negative loss"),
+]  # fmt: skip
+
+
+def both(loss: Loss, sample: LossSample, reduction: str, kind: Any) -> tuple[Answer, Answer]:
+    constant = CONSTANT.get(loss.name, set())
+    by = {n: x for n, x in sample.given().items() if n not in constant}
+    fixed = {n: x for n, x in sample.given().items() if n in constant}
+
+    def call(lib: Any, function: Any) -> Answer:
+        def of_tensors(*x: Any) -> Any:
+            rest = {n: lib.from_numpy(v.astype(kind)) for n, v in fixed.items()}
+            return function(**dict(zip(by, x, strict=True)), **rest, **sample.options, reduction=reduction)
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return answer(lib, of_tensors, list(by.values()), {}, kind)
+
+    return call(tl, loss), call(torch, getattr(F, loss.name))
+
+
+def check(loss: Loss, sample: LossSample, kind: Any) -> int:
+    count = 0
+    for reduction in loss.declaration.reductions:
+        try:
+            rtol = COARSER.get((loss.name, kind), RTOL[kind])
+            count += compare(*both(loss, sample, reduction, kind), kind, rtol)
+        except AssertionError as error:
+            error.add_note(f"{loss.name} {reduction} {kind.__name__}: {sample}")
+            raise
+    return count
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("name", NAMES)
+def test_grid(name: str, kind: Any) -> None:
+    loss = LOSSES[name]
+    assert sum(check(loss, sample, kind) for sample in samples(loss)) > 150
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("name", NAMES)
+def test_random_shapes(name: str, kind: Any) -> None:
+    """Random sizes, 0 and 1 among them, any options, half of the arrays strided."""
+    loss, r = LOSSES[name], seeded("shapes" + name)
+    grid, choices = option_grid(loss), list(spec_choices(loss))
+    axes = loss.declaration.arguments[0].specs[0].axes
+    count = 0
+    for _ in range(60):
+        sizes: dict[str, Any] = {"N": int(r.integers(0, 6)), "C": int(r.integers(1, 7)), "*": (), "...": ()}
+        sizes["*"] = tuple(int(n) for n in r.integers(1, 4, size=r.integers(0, 3)))
+        sizes["..."] = tuple(int(n) for n in r.integers(0, 5, size=r.integers(0, 4)))
+        options = grid[r.integers(len(grid))]
+        if not 0 <= options.get("ignore_index", 0) < sizes["C"] and options.get("ignore_index", 0) > 0:
+            continue
+        batched = axes[0] != "[N]" or bool(r.integers(2)) or bool(sizes["*"])
+        sample = build(loss, choices[r.integers(len(choices))], sizes, batched, options)
+        if not allowed(sample) or _ambiguous(sample):
+            continue
+        strided = {n: np.repeat(x[..., None], 2, -1)[..., 0] for n, x in sample.given().items() if r.integers(2)}
+        count += check(loss, sample.with_arrays(**strided), kind)
+    assert count > 150
+
+
+def _ambiguous(sample: LossSample) -> bool:
+    """A one-class logit vector is no batch, and an integer target of the input's shape reads as one-hot."""
+    given = list(sample.given().values())
+    return len(given) > 1 and given[1].dtype.kind == "i" and given[0].shape == given[1].shape
+
+
+def tensors(lib: Any, args: Any) -> tuple[list[Any], dict[str, Any]]:
+    x, y, more = args
+    kind = np.int64 if isinstance(np.ravel(np.asarray(y, dtype=object))[0], int) else np.float64
+    first, second = lib.from_numpy(np.asarray(x)), lib.from_numpy(np.asarray(y, kind))
+    return [first, second], {n: lib.from_numpy(np.asarray(v)) if isinstance(v, list) else v for n, v in more.items()}
+
+
+@pytest.mark.parametrize(("name", "args", "value", "why"), DEVIATIONS)
+def test_deviation(name: str, args: Any, value: float, why: str) -> None:
+    """The limit, where torch gives something else: if torch changes, the row goes."""
+    (a, more), (b, also) = tensors(tl, args), tensors(torch, args)
+    assert LOSSES[name](*a, **more).item() == pytest.approx(value, rel=1e-14, abs=0), why
+    theirs = getattr(F, name)(*b, **also).item()
+    assert math.isnan(theirs) or theirs == 0.0, f"torch now gives {theirs}"
+
+
+@pytest.mark.parametrize(("name", "args", "why"), REFUSED)
+def test_refusal(name: str, args: Any, why: str) -> None:
+    """What torch computes without an error is refused here."""
+    (a, more), (b, also) = tensors(tl, args), tensors(torch, args)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert isinstance(getattr(F, name)(*b, **also), torch.Tensor)
+    with pytest.raises((ValueError, RuntimeError), match=name):
+        LOSSES[name](*a, **more)
+
+
+def test_modules_have_torch_signatures() -> None:
+    """Names, order and defaults of functions and classes."""
+    for name in NAMES:
+        loss = LOSSES[name]
+        theirs = inspect.signature(getattr(F, name))
+        assert loss.declaration.order == tuple(theirs.parameters), name
+        for parameter in theirs.parameters.values():
+            if parameter.default is not inspect.Parameter.empty:
+                assert loss.declaration.defaults[parameter.name] == parameter.default, f"{name}: {parameter.name}"
+        module = getattr(torch.nn, loss.Module.__name__)
+        assert loss.Module.order == tuple(inspect.signature(module).parameters), name
+        assert repr(loss.Module()) == repr(module()) and repr(loss.Module(reduction="sum"))
+        assert set(dict(module().named_buffers())) == set(dict(loss.Module().named_buffers()))
