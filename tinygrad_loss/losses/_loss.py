@@ -7,23 +7,22 @@ of every order are there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, overload
 
 import numpy as np
 
-from ..callsite import advise, deprecated
+from ..callsite import advise
 from ..dtypes import Array, float16, of_numpy
 from ..modes import Scope, State, get_state, reset_state, set_state
 from ..ops.elementwise import alias
 from ..ops.masking import where
-from ..ops.reduce import mean_, sum_
 from ..primitive import Value, result
 from ..quiet import QUIET, enter_quiet, leave_quiet
 from ..tape import Tensor
 from ..walk import path_to, walk
 from ._module import module_class
+from ._reductions import advise_batchmean, reduce, reduce_block, resolve_reduction
 from ._signature import Binding, Declaration, bind
 
 PerElement: TypeAlias = Any  # what a formula returns: the loss of each element, a Tensor,
@@ -80,7 +79,7 @@ class Loss:
     def apply(self, values: Mapping[str, Any]) -> Tensor:
         """The loss of complete, named arguments."""
         d = self.declaration
-        reduction = self.resolve_reduction(self.name, values, d.reductions)
+        reduction = resolve_reduction(self.name, values, d.reductions)
         return self.call(tuple(values[n] for n in d.arrays), {n: values[n] for n in d.options}, reduction)
 
     def call(self, arrays: tuple[Any, ...], options: dict[str, Any], reduction: str) -> Tensor:
@@ -101,11 +100,9 @@ class Loss:
                 shapes.append(type(x))
                 needs.append(False)
         binding = self._last
-        if binding.shapes != shapes or binding.options != options:
-            binding = self._bind(shapes, arrays, options)
-        d = self.declaration
-        if d.batchmean and reduction == "mean":
-            self._advise_batchmean(binding.sizes["first"])
+        signature = (shapes, options, [*map(type, options.values())])  # True is no 1.0, though they are equal
+        if binding.signature != signature:
+            binding = self._bind(signature, arrays, options)
         kept = found = None
         token = enter_quiet(QUIET)
         try:
@@ -115,9 +112,11 @@ class Loss:
             if self._kernel is not None and state.watch is None and kept is None and binding.plain:
                 found = self._kernel(raw, options, needs)
                 if found is not None:
-                    y, factor = _reduce_block(found, reduction, raw[0].dtype)
+                    y, factor = reduce_block(found, reduction, raw[0].dtype)
         finally:
             leave_quiet(token)
+        if reduction == "mean" and self.declaration.batchmean:
+            advise_batchmean(self.name, binding.sizes["first"])
         need = True in needs
         if found is not None:
             settings = {"gradients": found[2], "factor": factor, "call": (binding, options, reduction, None)}
@@ -126,16 +125,16 @@ class Loss:
             advise(f"{self.name}: every target is ignore_index={options['ignore_index']}; the mean of nothing is nan")
         return self._run_formula(arrays, (binding, options, reduction, kept), need, state)
 
-    def _bind(self, shapes: list[Any], arrays: tuple[Any, ...], options: dict[str, Any]) -> Binding:
+    def _bind(self, signature: tuple[Any, ...], arrays: tuple[Any, ...], options: dict[str, Any]) -> Binding:
         """Check shapes, dtypes and options, and remember that they passed."""
         for known in self._bindings:
-            if known.shapes == shapes and known.options == options:
+            if known.signature == signature:
                 self._last = known
                 return known
         d = self.declaration
         d.check_options(options)
         binding = bind(d, dict(zip(d.arrays, arrays, strict=True)))
-        binding.shapes, binding.options = shapes, options.copy()
+        binding.signature = (signature[0], options.copy(), signature[2])
         self._bindings = [binding, *self._bindings[: _SIGNATURES_KEPT - 1]]
         self._last = binding
         return binding
@@ -148,33 +147,6 @@ class Loss:
         """
         self._kernel = function
         return function
-
-    def _advise_batchmean(self, shape: tuple[int, ...]) -> None:
-        if len(shape) > 1:
-            count, classes = math.prod(shape), math.prod(shape[1:])
-            advise(
-                f"{self.name}: reduction='mean' divides by all N*C={count} elements; the divergence per example is "
-                f"reduction='batchmean', {classes} x this"
-            )
-
-    @staticmethod
-    def resolve_reduction(name: str, values: Mapping[str, Any], allowed: tuple[str, ...]) -> str:
-        """The reduction, from the deprecated ``size_average`` and ``reduce`` if either is given."""
-        reduction = values["reduction"]
-        average, legacy = values.get("size_average"), values.get("reduce")
-        for key, value in (("size_average", average), ("reduce", legacy)):
-            if value is not None and not isinstance(value, bool):
-                raise TypeError(f"{name}: {key}={value!r}: expected True, False or None; write reduction='sum' by name")
-        if average is not None or legacy is not None:
-            reduction = "none" if legacy is False else ("sum" if average is False else "mean")
-            deprecated(f"{name}: size_average and reduce are deprecated; use reduction={reduction!r}")
-        if reduction == "elementwise_mean":
-            deprecated(f"{name}: reduction='elementwise_mean' is deprecated; use 'mean'")
-            reduction = "mean"
-        if reduction not in allowed:
-            choices = " or ".join(map(repr, allowed))
-            raise ValueError(f"{name}: reduction={reduction!r} is not valid; expected {choices}")
-        return str(reduction)
 
     def _run_formula(self, args: tuple[Any, ...], call: tuple[Any, ...], need: bool, state: State) -> Tensor:
         leaves = []
@@ -253,37 +225,6 @@ class Loss:
         value = self._evaluate(copies, *call)
         found = walk([value], [g], taped=True, only=path_to([value], list(wanted)), capture=wanted)
         return [found.get(c) if isinstance(c, Tensor) else None for c in copies]
-
-
-def _reduce_block(found: Any, reduction: str, kind: np.dtype[Any]) -> tuple[Array, Any]:
-    """The reduced value of a kernel, and the factor its gradients are still to be multiplied with."""
-    value, share, _ = found
-    if reduction == "none":
-        return value.astype(kind), 1.0
-    factor = 1.0
-    if reduction == "mean":
-        whole = value.size if share is None else float(np.add.reduce(share, axis=None))
-        if whole == 0:
-            return np.array(math.nan, kind), 0.0
-        factor = 1.0 / whole
-    return np.array(np.add.reduce(value, axis=None) * factor, kind), factor
-
-
-def reduce(value: Tensor, share: Tensor | None, reduction: str) -> Any:
-    """``mean`` divides by the elements, or by the sum of their shares; ``batchmean`` by the first axis."""
-    if reduction == "none":
-        return value
-    if reduction == "sum":
-        return sum_(value, dim=None, keepdim=False)
-    if reduction == "batchmean":
-        total = sum_(value, dim=None, keepdim=False)
-        return total / value.shape[0] if value.ndim else total
-    if share is None:
-        return mean_(value, dim=None, keepdim=False)
-    total, whole = sum_(value, dim=None, keepdim=False), sum_(share, dim=None, keepdim=False)
-    if whole.array == 0:
-        return total * 0.0 + math.nan  # the mean of nothing is nan; its gradient is 0, not nan
-    return total / whole
 
 
 @overload

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..module import Module
 from ..tape import Tensor
+from ._reductions import resolve_reduction
 
 if TYPE_CHECKING:
     from ._signature import Declaration
@@ -43,7 +44,7 @@ class LossModule(Module):
                     f"module: {name}()(input, target)"
                 )
         values = {key: given.get(key, d.defaults[key]) for key in self.order}
-        self.reduction = self.loss.resolve_reduction(name, values, d.reductions)
+        self.reduction = resolve_reduction(name, values, d.reductions)
         d.check_options({key: values.get(key, d.defaults[key]) for key in d.options})
         for key, value in values.items():
             if key in arrays:

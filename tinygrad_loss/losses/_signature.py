@@ -86,11 +86,10 @@ def _read(hint: Any) -> tuple[tuple[Spec, ...], bool, Any]:
 class Binding:
     """The result of matching shapes and dtypes: which domains hold, the sizes of the axes, the casts to make."""
 
-    __slots__ = ("batched", "casts", "checks", "half", "options", "output", "plain", "shapes", "sizes", "specs")
+    __slots__ = ("batched", "casts", "checks", "half", "output", "plain", "signature", "sizes", "specs")
 
     def __init__(self) -> None:
-        self.shapes: Any = None  # (shape, dtype) of each array, and the options, for which all this holds
-        self.options: Any = None
+        self.signature: Any = None  # the shapes, dtypes and options for which all this holds
         self.checks: list[tuple[int, str, Any]] = []  # argument number, its name in messages, the check of its values
         self.plain = True  # nothing to cast, no batch axis to add
         self.sizes: dict[str, Any] = {}

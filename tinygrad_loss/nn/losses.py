@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from .. import losses
+from ..losses import (
+    binary_cross_entropy,
+    binary_cross_entropy_with_logits,
+    cross_entropy,
+    huber_loss,
+    kl_div,
+    l1_loss,
+    mse_loss,
+    nll_loss,
+    smooth_l1_loss,
+)
 
-MSELoss = losses.mse_loss.Module
-L1Loss = losses.l1_loss.Module
-SmoothL1Loss = losses.smooth_l1_loss.Module
-HuberLoss = losses.huber_loss.Module
-CrossEntropyLoss = losses.cross_entropy.Module
-NLLLoss = losses.nll_loss.Module
-BCELoss = losses.binary_cross_entropy.Module
-BCEWithLogitsLoss = losses.binary_cross_entropy_with_logits.Module
-KLDivLoss = losses.kl_div.Module
+MSELoss = mse_loss.Module
+L1Loss = l1_loss.Module
+SmoothL1Loss = smooth_l1_loss.Module
+HuberLoss = huber_loss.Module
+CrossEntropyLoss = cross_entropy.Module
+NLLLoss = nll_loss.Module
+BCELoss = binary_cross_entropy.Module
+BCEWithLogitsLoss = binary_cross_entropy_with_logits.Module
+KLDivLoss = kl_div.Module

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import devices
 from ..callsite import note_cut
+from ..devices import CPU, check_device
+from ..devices import device as Device
 from ..dtypes import Size, dtype, float16, float32, float64, int16, int32, int64, is_number, to_numpy, uint8
 from ..dtypes import bool_ as _bool
 from ..primitive import primitive
@@ -61,7 +62,7 @@ def to(self: Tensor, *args: Any, **options: Any) -> Tensor:
             continue  # non_blocking, by position
         elif a is not None:
             where = a
-    devices.check_device(where)
+    check_device(where)
     if other is not None:
         d = other.dtype
     return _cast(self, self.array.dtype if d is None else to_numpy(d), copy)
@@ -100,9 +101,9 @@ def cpu(self: Tensor) -> Tensor:
     return self
 
 
-def device(self: Tensor) -> devices.device:
+def device(self: Tensor) -> Device:
     """The CPU."""
-    return devices.CPU
+    return CPU
 
 
 # sizes and layout

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import creation, filling, tape
 from ..backward import backward
+from ..creation import new_empty, new_full, new_ones, new_tensor, new_zeros
+from ..filling import bernoulli_, normal_, random_, uniform_
 from ..printing import format_tensor
+from ..tape import Tensor as _Tensor
 from . import (
     activations,
     conversion,
@@ -26,7 +28,7 @@ from . import (
     statistics,
 )
 
-Tensor: Any = tape.Tensor  # tape.py declares these methods for type checkers
+Tensor: Any = _Tensor  # tape.py declares these methods for type checkers
 
 Tensor.backward = backward
 Tensor.__repr__ = format_tensor
@@ -90,12 +92,12 @@ _METHODS: dict[str, Any] = {
     # in place
     "add_": inplace.add_, "sub_": inplace.sub_, "mul_": inplace.mul_, "div_": inplace.div_, "neg_": inplace.neg_,
     "zero_": inplace.zero_, "fill_": inplace.fill_, "copy_": inplace.copy_, "clamp_": inplace.clamp_,
-    "uniform_": filling.uniform_, "normal_": filling.normal_, "bernoulli_": filling.bernoulli_,
-    "random_": filling.random_, "pow_": inplace.pow_, "exp_": inplace.exp_, "sqrt_": inplace.sqrt_,
+    "uniform_": uniform_, "normal_": normal_, "bernoulli_": bernoulli_,
+    "random_": random_, "pow_": inplace.pow_, "exp_": inplace.exp_, "sqrt_": inplace.sqrt_,
     "relu_": inplace.relu_,
     # new tensors of the same type
-    "new_tensor": creation.new_tensor, "new_full": creation.new_full, "new_zeros": creation.new_zeros,
-    "new_ones": creation.new_ones, "new_empty": creation.new_empty,
+    "new_tensor": new_tensor, "new_full": new_full, "new_zeros": new_zeros,
+    "new_ones": new_ones, "new_empty": new_empty,
     # elementwise
     "add": elementwise.add, "sub": elementwise.sub, "subtract": elementwise.sub, "mul": elementwise.mul,
     "multiply": elementwise.mul, "div": elementwise.div, "divide": elementwise.div,
