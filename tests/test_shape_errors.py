@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - one line per case
+
 """Bad shapes, dims and indices: the exception and what the message names."""
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-# ruff: noqa: E501 - one line per case
+
 """Rearranging, indexing, ordering and products against torch: values, dtypes, first and second gradients."""
 
 from __future__ import annotations
