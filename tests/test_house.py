@@ -23,7 +23,7 @@ GENERATED = {"build", "dist", "__pycache__"}
 OPTIONAL = {"graphviz", "tqdm", "matplotlib", "torch", "IPython"}
 # One step may use what is on its own level or below it; what is not listed hangs off the side.
 LEVELS = [
-    {"quiet", "dtypes", "accumulate", "modes", "callsite", "writes", "devices", "atomic"},
+    {"quiet", "dtypes", "accumulate", "modes", "callsite", "writes", "devices", "atomic", "coercion"},
     {"tape", "tree"}, {"walk"}, {"backward"}, {"primitive"}, {"ops", "printing"},
     {"creation", "ingest", "filling", "generator", "random", "registry", "state_dict", "module"},
     {"operators"},  # binds everything as methods

@@ -148,11 +148,11 @@ def swallow(value: Any, share: Any, reduction: str) -> Any:
 
 
 def kernel_off_by(factor: float) -> Callable[..., Any]:
-    def wrong(arrays: Any, options: Any, needs: Any) -> Any:
-        found = _kernels.cross_entropy_of_indices(arrays, options, needs)
-        if found is None or found[2][0] is None:
+    def wrong(arrays: Any, options: Any, needs: Any, reduction: Any) -> Any:
+        found = _kernels.cross_entropy_of_indices(arrays, options, needs, reduction)
+        if found is None or found[1] is None:
             return found
-        return found[0], found[1], (found[2][0] * factor, *found[2][1:])
+        return found[0], (found[1][0] * np.float32(factor), *found[1][1:])
 
     return wrong
 

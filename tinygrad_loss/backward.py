@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from .callsite import advise, forget_cut, no_gradient_message
+from .dtypes import Array
 from .modes import State, get_state, reset_state, set_state
 from .quiet import QUIET, enter_quiet, leave_quiet
 from .tape import Tensor, wrap
@@ -31,7 +32,7 @@ def _alone() -> int:
 
 
 _ALONE = _alone()
-_UNITS = {np.dtype(d): np.ones((), d) for d in (np.float16, np.float32, np.float64)}
+UNITS: dict[Any, Array] = {np.dtype(d): np.ones((), d) for d in (np.float16, np.float32, np.float64)}  # d loss / d loss
 
 
 def _uninterrupted(calls: Iterable[Any]) -> None:
@@ -172,7 +173,7 @@ def backward(
     """
     state = get_state()
     if gradient is None and inputs is None and not create_graph and state.watch is None and self.needs_grad:
-        unit = _UNITS[self.array.dtype] if self.array.ndim == 0 else None
+        unit = UNITS[self.array.dtype] if self.array.ndim == 0 else None
         if unit is not None:  # the common case: a loss
             forget_cut()
             done: list[Tensor] = []

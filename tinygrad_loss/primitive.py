@@ -16,7 +16,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from .callsite import note_cut
-from .dtypes import Array, is_number, promote
+from .coercion import cast, common, not_a_tensor, number, shape_mismatch
+from .dtypes import promote
 from .modes import get_state
 from .quiet import here
 from .tape import Tensor
@@ -157,7 +158,7 @@ def result(op: Any, y: Any, need: bool, args: tuple[Any, ...], settings: dict[st
     out.array = y if type(y) is _ndarray else _asarray(y)
     out._grad = out.extra = None
     if need and (state := get_state()).recording:
-        if op.rules is not None and out.array.dtype.kind == "f":
+        if op.rules is not None and (aligned or out.array.dtype.kind == "f"):
             out.needs_grad = True
             out.op = op
             out.args = args
@@ -193,6 +194,8 @@ def _unary(op: Primitive) -> Function:
 
 def _binary(op: Primitive) -> Function:
     forward, floats, name = op.forward, op.floats, op.name
+    ufunc = isinstance(forward, np.ufunc)
+    taped = op.rules is not None
 
     def binary(input: Any, other: Any) -> Any:
         if isinstance(input, Tensor):
@@ -206,10 +209,14 @@ def _binary(op: Primitive) -> Function:
                 z = other
                 need = input.needs_grad
                 aligned = same = (type(z) is float or type(z) is int) and x.dtype.kind == "f"
+                if same and ufunc:
+                    other = z = number(z, x.dtype)
         elif isinstance(other, Tensor):
             x, z = input, other.array
             need = other.needs_grad
             aligned = same = (type(x) is float or type(x) is int) and z.dtype.kind == "f"
+            if same and ufunc:
+                input = x = number(x, z.dtype)
         else:
             return forward(input, other)
         try:
@@ -218,6 +225,19 @@ def _binary(op: Primitive) -> Function:
             y = here.run(forward, x, z)
         except ValueError as error:
             raise shape_mismatch(name, x, z, error) from error
+        if need and aligned and taped:
+            state = get_state()
+            if state.recording and state.watch is None:  # result(), spelt out: the hot path of small tapes
+                out = _new(Tensor)
+                out.array = y if type(y) is _ndarray else _asarray(y)
+                out._grad = out.extra = None
+                out.needs_grad = out.aligned = True
+                out.op = op
+                out.args = (input, other)
+                out.settings = _NONE
+                out.scope = state.scope
+                out.birth = next_birth()
+                return out
         return result(op, y, need, (input, other), _NONE, aligned)
 
     return binary
@@ -239,47 +259,10 @@ def _general(op: Primitive) -> Function:
             if raw:
                 return forward(*args, **settings)[0] if keeps else forward(*args, **settings)
         if promotes:
-            values = _common(name, values, floats)
+            values = common(name, values, floats)
         y = here.run(forward, *values, **settings)
         if keeps:
             y, settings["kept"] = y
         return result(op, y, need, args, settings, False)
 
     return general
-
-
-def _common(name: str, values: list[Any], floats: bool) -> list[Any]:
-    """The values as they are when they have one floating type (and numbers), else cast to their common type."""
-    kind = None
-    mixed = numbers = False
-    for v in values:
-        if isinstance(v, np.ndarray):
-            mixed = mixed or (kind is not None and v.dtype is not kind)
-            kind = v.dtype
-        else:
-            numbers = True
-    if mixed or ((numbers or floats) and kind is not None and kind.kind != "f"):
-        return list(cast(name, tuple(values), floats))
-    return values
-
-
-def cast(name: str, values: tuple[Any, ...], floats: bool) -> tuple[Any, ...]:
-    for v in values:
-        if not isinstance(v, np.ndarray) and not is_number(v):
-            raise not_a_tensor(name, "other", v)
-    return promote(values, floats)
-
-
-def not_a_tensor(name: str, argument: str, value: object) -> TypeError:
-    return TypeError(f"{name}: {argument} must be a Tensor, got {type(value).__name__}; convert it with tensor(...)")
-
-
-def shape_mismatch(name: str, x: Array, z: Array, error: ValueError) -> RuntimeError:
-    try:
-        np.broadcast_shapes(np.shape(x), np.shape(z))
-    except ValueError:
-        return RuntimeError(
-            f"{name}: shapes {tuple(np.shape(x))} and {tuple(np.shape(z))} do not broadcast: aligned at the last "
-            "dimension, sizes must be equal or 1; use reshape, unsqueeze or transpose on one of them"
-        )
-    return RuntimeError(f"{name}: {error}")

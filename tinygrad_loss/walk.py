@@ -63,8 +63,12 @@ def walk(
     pending: dict[int, Tensor] = {}
     heap: list[int] = []
     visited: list[Tensor] = [] if done is None else done
+    ahead: Tensor | None = None  # the next node of a chain, which need not pass through the heap,
+    ahead_g: Any = None  # and its gradient
     for root, seed in zip(roots, seeds, strict=True):
-        if root.op is None:
+        if root.op is not None and len(roots) == 1:
+            ahead, ahead_g = root, seed
+        elif root.op is None:
             if only is None or root in only:
                 result[root] = result[root] + seed if root in result else seed
         elif root.birth in grads:
@@ -74,8 +78,7 @@ def walk(
             heappush(heap, -root.birth)
     newest = writes_since()
     watch = get_state().watch
-    ahead: Tensor | None = None  # the next node of a chain, which need not pass through the heap,
-    ahead_g: Any = None  # and its gradient
+    plain = not taped and watch is None
     token = enter_quiet(QUIET)
     try:
         while heap or ahead is not None:
@@ -102,25 +105,24 @@ def walk(
             if tensor.birth < newest:
                 _check_unwritten(tensor)
             visited.append(tensor)
-            if watch is not None:
-                steps = op.pull(tensor, g, taped)
-                watch.visit(tensor, g, steps)
-            elif taped or not op.flat:
-                steps = op.pull(tensor, g, taped)
-            else:  # one or two arguments and no settings: called directly, it is the hot path
-                y = tensor.array
+            steps: Sequence[Any]
+            if op.flat and plain:  # one or two arguments and no settings: called directly, it is the hot path
                 a = args[0]
                 x = a.array if isinstance(a, Tensor) else a
                 if len(args) == 1:
-                    steps = (op.rules[0](g, y, x),)
+                    steps = (op.rules[0](g, tensor.array, x),)
                 else:
                     b = args[1]
                     z = b.array if isinstance(b, Tensor) else b
                     first, second = op.rules
                     steps = (
-                        first(g, y, x, z) if x is not a and a.needs_grad else None,
-                        second(g, y, x, z) if z is not b and b.needs_grad else None,
+                        first(g, tensor.array, x, z) if x is not a and a.needs_grad else None,
+                        second(g, tensor.array, x, z) if z is not b and b.needs_grad else None,
                     )
+            else:
+                steps = op.pull(tensor, g, taped)
+                if watch is not None:
+                    watch.visit(tensor, g, steps)
             aligned = tensor.aligned
             for a, d in zip(args, steps):  # noqa: B905  strict costs as much as the rest of the line
                 if d is None or (only is not None and a not in only):
@@ -134,13 +136,13 @@ def walk(
                     result[a] = d if before is None else before + d
                 elif a is ahead:
                     ahead_g = ahead_g + d
+                elif ahead is None and not heap:
+                    ahead, ahead_g = a, d
                 else:
                     born = a.birth
                     before = grads.get(born)
                     if before is not None:
                         grads[born] = before + d
-                    elif ahead is None:
-                        ahead, ahead_g = a, d
                     else:
                         grads[born] = d
                         pending[born] = a

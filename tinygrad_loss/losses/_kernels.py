@@ -4,9 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from ._reductions import reduce_block
 from .classification import cross_entropy
 
-_LAYOUTS: dict[tuple[int, int], Any] = {}  # for the shapes in use: where each row begins, and a vector of ones
+_LAYOUTS: dict[
+    tuple[int, int], Any
+] = {}  # for the shapes in use: where each row begins, a one for each class and for each row
 
 
 def _layout(shape: tuple[int, int]) -> Any:
@@ -14,7 +17,7 @@ def _layout(shape: tuple[int, int]) -> Any:
     if known is None:
         if len(_LAYOUTS) > 64:
             _LAYOUTS.clear()
-        known = _LAYOUTS[shape] = np.arange(0, shape[0] * shape[1], shape[1]), np.ones(shape[1])
+        known = _LAYOUTS[shape] = np.arange(0, shape[0] * shape[1], shape[1]), np.ones(shape[1]), np.ones(shape[0])
     return known
 
 
@@ -23,7 +26,7 @@ _UNLIKELY = 600.0  # below exp(-600), p comes near the end of float64's range
 
 
 @cross_entropy.kernel
-def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: list[bool]) -> Any:
+def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: list[bool], reduction: str) -> Any:
     """float32 logits (N, C) against indices: -log p of the target, in float64 and so without a shift.
 
     float64 holds exp of every logit up to 700, and -log p keeps float32's digits until p comes within 1e-7 of 1:
@@ -34,34 +37,39 @@ def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: 
         return None
     if needs[2]:
         return None
-    starts, ones = _layout(z.shape)
-    p = np.exp(z, dtype=np.float64, order="C")  # whatever the order of z: below, p is written as one row
+    starts, ones, rows = _layout(z.shape)
+    p = np.exp(z, dtype=np.float64, order="C")
     total = np.dot(p, ones)
     at = starts + target
     likely = p.take(at) / total
-    most = np.maximum.reduce(likely)
+    most = likely[likely.argmax()]  # a nan is the largest
     value = np.log(likely)
     np.negative(value, value)
-    if not (most <= 1.0 and np.maximum.reduce(value) < _UNLIKELY):
+    summed = np.dot(value, rows)
+    if not (most <= 1.0 and (summed < _UNLIKELY or np.maximum.reduce(value) < _UNLIKELY)):
         return None  # nan, inf or out of range: the formula says what becomes of it
     if most > _CONFIDENT:
         mended = np.flatnonzero(likely > _CONFIDENT)
         others = _others(z, target, mended)
         value[mended] = np.log1p(others)
+        summed = np.dot(value, rows)
     share = None
     if weight is not None:
         share = weight[target]
         value *= share
+        summed = np.dot(value, rows)
+    y, factor = reduce_block(value, summed, share, reduction, z.dtype)
     if not needs[0]:
-        return value, share, (None, None, None)
-    p /= total[:, None]
+        return y, None
     likely -= 1.0
     if most > _CONFIDENT:
         likely[mended] = -others / (1.0 + others)
-    p.reshape(-1)[at] = likely
-    if share is not None:
-        p *= share[:, None]
-    return value, share, (p, None, None)
+    scale = factor if share is None else factor * share
+    gradient = np.empty(z.shape, z.dtype)
+    np.multiply(p, (scale / total)[:, None], out=gradient, casting="same_kind")  # multiplied in float64, rounded once
+    likely *= scale
+    gradient.reshape(-1)[at] = likely
+    return y, (gradient, None, None)
 
 
 def _others(z: Any, target: Any, rows: Any) -> Any:

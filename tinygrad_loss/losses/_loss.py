@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, overload
 
 import numpy as np
 
+from ..backward import UNITS
 from ..callsite import advise
 from ..dtypes import Array, float16, of_numpy
 from ..modes import Scope, State, get_state, reset_state, set_state
@@ -22,7 +23,7 @@ from ..quiet import QUIET, enter_quiet, leave_quiet
 from ..tape import Tensor
 from ..walk import path_to, walk
 from ._module import module_class
-from ._reductions import advise_batchmean, reduce, reduce_block, resolve_reduction
+from ._reductions import advise_batchmean, reduce, resolve_reduction
 from ._signature import Binding, Declaration, bind
 
 PerElement: TypeAlias = Any  # what a formula returns: the loss of each element, a Tensor,
@@ -110,17 +111,15 @@ class Loss:
                 marked = check(where_, raw[index], binding.sizes, options)
                 kept = marked if marked is not None else kept
             if self._kernel is not None and state.watch is None and kept is None and binding.plain:
-                found = self._kernel(raw, options, needs)
-                if found is not None:
-                    y, factor = reduce_block(found, reduction, raw[0].dtype)
+                found = self._kernel(raw, options, needs, reduction)
         finally:
             leave_quiet(token)
         if reduction == "mean" and self.declaration.batchmean:
             advise_batchmean(self.name, binding.sizes["first"])
         need = True in needs
         if found is not None:
-            settings = {"gradients": found[2], "factor": factor, "call": (binding, options, reduction, None)}
-            return result(self, y, need, arrays, settings, False)
+            settings = {"gradients": found[1], "call": (binding, options, reduction, None)}
+            return result(self, found[0], need, arrays, settings, False)
         if kept is not None and not kept.any():
             advise(f"{self.name}: every target is ignore_index={options['ignore_index']}; the mean of nothing is nan")
         return self._run_formula(arrays, (binding, options, reduction, kept), need, state)
@@ -140,10 +139,10 @@ class Loss:
         return binding
 
     def kernel(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Declare the value and gradient of one block by hand, beside the formula, which stays the truth.
+        """Declare value and gradients by hand, beside the formula, which stays the truth.
 
-        ``function(arrays, options, needs)`` takes raw arrays and returns None for a case it leaves to the
-        formula, or (values, share or None, gradients of the sum of values, None where not needed).
+        ``function(arrays, options, needs, reduction)`` takes raw arrays and returns None for a case it leaves to
+        the formula, or (the reduced value, its gradient for each array, None where none is needed).
         """
         self._kernel = function
         return function
@@ -205,19 +204,13 @@ class Loss:
         args = tensor.args or ()
         if taped:
             return self._pull_taped(args, settings["call"], g)
-        gradients = settings.get("gradients")
+        gradients: list[Value] | None = settings.get("gradients")
         if gradients is None:
             found = walk([settings["inner"]], [g])
             return [found.get(leaf) if isinstance(leaf, Tensor) else None for leaf in settings["leaves"]]
-        upstream = g * settings["factor"]
-        pulled: list[Value] = []
-        for a, d in zip(args, gradients, strict=True):
-            if d is not None:
-                per_example = g.ndim and d.ndim > g.ndim
-                scale = np.expand_dims(upstream, tuple(range(g.ndim, d.ndim))) if per_example else upstream
-                d = np.multiply(d, scale, dtype=a.array.dtype, casting="same_kind")
-            pulled.append(d)
-        return pulled
+        if g is UNITS.get(tensor.array.dtype):
+            return gradients
+        return [None if d is None else _times(d, g, a.array.dtype) for a, d in zip(args, gradients, strict=True)]
 
     def _pull_taped(self, args: tuple[Any, ...], call: tuple[Any, ...], g: Value) -> list[Value]:
         copies = [alias(a) if isinstance(a, Tensor) else a for a in args]
@@ -225,6 +218,13 @@ class Loss:
         value = self._evaluate(copies, *call)
         found = walk([value], [g], taped=True, only=path_to([value], list(wanted)), capture=wanted)
         return [found.get(c) if isinstance(c, Tensor) else None for c in copies]
+
+
+def _times(gradient: Array, g: Any, kind: np.dtype[Any]) -> Array:
+    """A gradient times what comes from above: one number, or one for each example."""
+    if g.ndim and gradient.ndim > g.ndim:
+        g = np.expand_dims(g, tuple(range(g.ndim, gradient.ndim)))
+    return np.asarray(np.multiply(gradient, g), kind)
 
 
 @overload

@@ -43,18 +43,16 @@ def advise_batchmean(name: str, shape: tuple[int, ...]) -> None:
         )
 
 
-def reduce_block(found: Any, reduction: str, kind: np.dtype[Any]) -> tuple[Array, Any]:
-    """The reduced value of a kernel, and the factor its gradients are still to be multiplied with."""
-    value, share, _ = found
-    if reduction == "none":
-        return value.astype(kind), 1.0
-    factor = 1.0
+def reduce_block(
+    value: Array, summed: Any, share: Array | None, reduction: str, kind: np.dtype[Any]
+) -> tuple[Array, float]:
+    """The reduced value of a kernel, and the factor for the gradients of the sum of its values."""
     if reduction == "mean":
         whole = value.size if share is None else float(np.add.reduce(share, axis=None))
         if whole == 0:
             return np.array(math.nan, kind), 0.0
-        factor = 1.0 / whole
-    return np.array(np.add.reduce(value, axis=None) * factor, kind), factor
+        return np.array(summed / whole, kind), 1.0 / whole
+    return np.array(summed if reduction == "sum" else value, kind), 1.0
 
 
 def reduce(value: Tensor, share: Tensor | None, reduction: str) -> Any:

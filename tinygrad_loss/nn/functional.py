@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..coercion import not_a_tensor
 from ..generator import bernoulli_mask
 from ..losses import (
     binary_cross_entropy,
@@ -21,7 +22,6 @@ from ..ops.masking import one_hot, where_
 from ..ops.normalize import cosine_similarity, layer_norm, normalize, pairwise_distance
 from ..ops.positions import check_range, integers, reader
 from ..ops.stable import log_softmax, logsigmoid, softmax, softmin, xlogy
-from ..primitive import not_a_tensor
 from ..tape import Tensor
 
 __all__ = [

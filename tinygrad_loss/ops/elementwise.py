@@ -85,7 +85,7 @@ sqrt = op(np.sqrt, lambda g, y, x: g / (2.0 * y), name="sqrt", floats=True)
 rsqrt = op(lambda x: 1.0 / np.sqrt(x), lambda g, y, x: -0.5 * g * y / x, name="rsqrt", arity=1, floats=True)
 sin: Function = op(np.sin, lambda g, y, x: g * cos(x), name="sin", floats=True)
 cos: Function = op(np.cos, lambda g, y, x: -g * sin(x), name="cos", floats=True)
-tanh = op(np.tanh, lambda g, y, x: g * (1.0 - y * y), name="tanh", floats=True)
+tanh = op(np.tanh, lambda g, y, x: g - g * y * y, name="tanh", floats=True)
 
 
 def _power(a: Any, b: Any) -> Any:

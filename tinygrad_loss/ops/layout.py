@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from ..coercion import not_a_tensor
 from ..dtypes import Array
-from ..primitive import Function, Value, not_a_tensor, primitive
+from ..primitive import Function, Value, primitive
 from ..tape import Tensor
 from .reduce import sum_
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..coercion import not_a_tensor
 from ..dtypes import Array, of_numpy
-from ..primitive import Function, Value, not_a_tensor, primitive
+from ..primitive import Function, Value, primitive
 from .layout import shape_of, squeeze_, t_, transpose_, unsqueeze_, view_
 
 _HALF = np.dtype(np.float16)

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from ..coercion import not_a_tensor
 from ..dtypes import Array, is_number, promote
-from ..primitive import Function, Value, not_a_tensor, primitive
+from ..primitive import Function, Value, primitive
 from ..tape import Tensor
 from .layout import shape_of
 from .positions import check_range, reader

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from ..coercion import not_a_tensor
 from ..dtypes import Array, of_numpy
-from ..primitive import Function, Value, not_a_tensor, primitive
+from ..primitive import Function, Value, primitive
 from ..tape import Tensor
 
 _FEW = 128  # so many numbers may be added in float32 without losing digits
