@@ -9,7 +9,7 @@ tensor(0.0700)
 import sys
 from typing import TYPE_CHECKING, Any
 
-from . import autograd, losses, nn, optim, utils
+from . import losses, nn
 from .callsite import LossWarning
 from .creation import (
     arange,
@@ -158,18 +158,27 @@ from .random import (
 from .tape import Tensor
 
 if TYPE_CHECKING:
+    from . import autograd, optim, utils
     from .serialization import load, save
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """``save`` and ``load`` on first use: hashing and JSON would be a quarter of the time to import everything."""
-    if name in ("load", "save", "serialization"):
-        from .serialization import load, save
+    """What nothing else here needs is imported on first use: it would be a third of the time to import everything."""
+    if name == "autograd":
+        import tinygrad_loss.autograd
+    elif name == "optim":
+        import tinygrad_loss.optim
+    elif name == "utils":
+        import tinygrad_loss.utils
+    elif name in ("load", "save"):
+        import tinygrad_loss.serialization
 
-        return {"load": load, "save": save}.get(name) or sys.modules[f"{__name__}.serialization"]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(tinygrad_loss.serialization, name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return sys.modules[f"{__name__}.{name}"]
 
 
 __all__ = [

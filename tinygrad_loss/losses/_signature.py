@@ -29,7 +29,9 @@ class Declaration:
 
     def __init__(self, formula: Callable[..., Any], order: str | None, batchmean: bool) -> None:
         self.name = formula.__name__
-        hints = typing.get_type_hints(formula, include_extras=True)
+        hints = formula.__annotations__
+        if any(isinstance(hint, str) for hint in hints.values()):  # from __future__ import annotations
+            hints = typing.get_type_hints(formula, include_extras=True)
         code = formula.__code__
         names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         defaults = dict(zip(reversed(names[: code.co_argcount]), reversed(formula.__defaults__ or ()), strict=False))
