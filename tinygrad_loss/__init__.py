@@ -6,8 +6,12 @@
 tensor(0.0700)
 """
 
+import gc
 import sys
 from typing import TYPE_CHECKING, Any
+
+_collecting = gc.isenabled()
+gc.disable()  # an import makes no garbage, and looking for it would take a tenth of its time
 
 from . import losses, nn
 from .callsite import LossWarning
@@ -157,6 +161,8 @@ from .random import (
 )
 from .tape import Tensor
 
+if _collecting:
+    gc.enable()
 if TYPE_CHECKING:
     from . import autograd, optim, utils
     from .serialization import load, save

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from _thread import RLock
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import chain, repeat
 from sys import getrefcount
-from threading import RLock
 from typing import Any
 
 import numpy as np

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-import threading
+from _thread import RLock
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Generator:
 
     def __init__(self, device: Any = "cpu") -> None:
         check_device(device)
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self._bits: Any = None  # made at the first draw: importing numpy.random takes time
         self._seed = _DEFAULT_SEED
         self._spare: float | None = None  # normal numbers come in pairs

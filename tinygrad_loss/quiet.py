@@ -9,8 +9,8 @@ looks that variable up once and sets it itself, in contexts that it keeps.
 from __future__ import annotations
 
 import contextvars
+from _thread import _local as local  # what threading.local is, without the import of threading
 from collections.abc import Callable
-from threading import local
 from typing import Any
 
 import numpy as np
