@@ -80,6 +80,11 @@ class Primitive:
                 else None
                 for i, a in enumerate(args)
             ]
+        if not settings:
+            return [
+                rule(g, y, *values) if rule is not None and isinstance(a, Tensor) and a.needs_grad else None
+                for a, rule in zip(args, rules, strict=False)
+            ]
         return [
             rule(g, y, *values, **settings) if rule is not None and isinstance(a, Tensor) and a.needs_grad else None
             for a, rule in zip(args, rules, strict=False)

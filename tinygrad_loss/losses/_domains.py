@@ -184,7 +184,7 @@ class LabelDomain(Domain):
             return None
         classes, ignored = sizes["C"], options.get("ignore_index")
         unsigned = x.view(np.uint64) if x.dtype.itemsize == 8 else x.astype(np.int64).view(np.uint64)
-        inside = np.maximum.reduce(unsigned, axis=None) < classes  # a negative id is a huge unsigned one
+        inside = unsigned.item(unsigned.argmax()) < classes  # a negative id is a huge unsigned one
         if inside and (ignored is None or not 0 <= ignored < classes):
             return None
         kept = np.asarray(x != ignored)  # of a 0-d array, NumPy makes a plain bool

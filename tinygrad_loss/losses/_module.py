@@ -22,7 +22,9 @@ class LossModule(Module):
 
     loss: Any
     order: tuple[str, ...]
-    optional: tuple[str, ...]  # the arrays that may be left out: class weights and the like, kept as buffers
+    _count: int  # of the arrays that forward takes
+    _options: tuple[str, ...]
+    _optional: tuple[str, ...]  # the arrays that may be left out: class weights and the like, kept as buffers
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -54,11 +56,11 @@ class LossModule(Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         loss, state = self.loss, self.__dict__
-        if kwargs or len(args) != len(loss.declaration.required):
+        if kwargs or len(args) != self._count:
             args = self._in_order(args, kwargs)
-        if self.optional:
-            args += tuple([state.get(name) for name in self.optional])
-        options = {name: state[name] for name in loss.declaration.options}
+        if self._optional:
+            args += tuple([state.get(name) for name in self._optional])
+        options = {name: state[name] for name in self._options}
         result: Tensor = loss.call(args, options, self.reduction)
         return result
 
@@ -93,7 +95,9 @@ def module_class(made: Any, name: str | None, order: str | None, declaration: De
     attributes = {
         "loss": made,
         "order": tuple(arguments),
-        "optional": declaration.arrays[len(declaration.required) :],
+        "_count": len(declaration.required),
+        "_options": tuple(declaration.options),
+        "_optional": declaration.arrays[len(declaration.required) :],
         "__doc__": f"``{declaration.name}`` as a module: {(made.__doc__ or '').strip()}",
         "__module__": made.__module__,
     }
