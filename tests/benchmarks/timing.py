@@ -17,7 +17,7 @@ def once(work: Work, repeats: int) -> float:
     return (time.perf_counter() - start) / repeats * 1e6
 
 
-def calibrate(work: Work, budget: float = 2000.0) -> int:
+def calibrate(work: Work, budget: float = 20000.0) -> int:
     """How many calls take about ``budget`` microseconds."""
     work()
     return max(1, int(budget / max(once(work, 3), 0.1)))
