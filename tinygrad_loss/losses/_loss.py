@@ -148,21 +148,17 @@ class Loss:
         return function
 
     def _run_formula(self, args: tuple[Any, ...], call: tuple[Any, ...], need: bool, state: State) -> Tensor:
-        leaves = []
-        for a in args:
-            if isinstance(a, Tensor):
-                leaf = Tensor(a.array)
-                leaf.needs_grad = need and a.needs_grad
-                leaves.append(leaf)
-            else:
-                leaves.append(a)
-        token = set_state(State(need, Scope(self.name, None), state.watch))
-        try:
-            inner = self._evaluate(leaves, *call)
-        finally:
-            reset_state(token)
+        leaves = [_leaf(a, need) for a in args]
+        inner = self._on_inner_tape(leaves, call, need, state)
         settings = {"inner": inner, "leaves": leaves, "call": call}
         return result(self, inner.array, need and inner.needs_grad, args, settings, False)
+
+    def _on_inner_tape(self, leaves: list[Any], call: tuple[Any, ...], need: bool, state: State) -> Tensor:
+        token = set_state(State(need, Scope(self.name, None), state.watch))
+        try:
+            return self._evaluate(leaves, *call)
+        finally:
+            reset_state(token)
 
     def _evaluate(
         self, args: Any, binding: Binding, options: dict[str, Any], reduction: str, kept: Array | None
@@ -212,12 +208,34 @@ class Loss:
             return gradients
         return [None if d is None else _times(d, g, a.array.dtype) for a, d in zip(args, gradients, strict=True)]
 
+    def opened(self, tensor: Tensor) -> tuple[Tensor, list[Any]]:
+        """The inner tape of a node that this loss made: its result, and a leaf for each argument that is a Tensor.
+
+        A node made by a kernel runs its formula for it. Raises RuntimeError when a backward has freed the node.
+        """
+        if tensor.op is not self or tensor.args is None:
+            raise RuntimeError(f"{self.name}: opened() got a tensor that is no node of this loss, or one that was freed")
+        settings: dict[str, Any] = tensor.settings or {}
+        if "inner" in settings:
+            return settings["inner"], settings["leaves"]
+        leaves = [_leaf(a, True) for a in tensor.args]
+        return self._on_inner_tape(leaves, settings["call"], True, get_state()), leaves
+
     def _pull_taped(self, args: tuple[Any, ...], call: tuple[Any, ...], g: Value) -> list[Value]:
         copies = [alias(a) if isinstance(a, Tensor) else a for a in args]
         wanted = {c for c in copies if isinstance(c, Tensor) and c.needs_grad}
         value = self._evaluate(copies, *call)
         found = walk([value], [g], taped=True, only=path_to([value], list(wanted)), capture=wanted)
         return [found.get(c) if isinstance(c, Tensor) else None for c in copies]
+
+
+def _leaf(argument: Any, need: bool) -> Any:
+    """A tensor of the inner tape with the values of an argument of the outer one."""
+    if not isinstance(argument, Tensor):
+        return argument
+    leaf = Tensor(argument.array)
+    leaf.needs_grad = need and argument.needs_grad
+    return leaf
 
 
 def _times(gradient: Array, g: Any, kind: np.dtype[Any]) -> Array:
