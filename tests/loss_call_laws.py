@@ -9,8 +9,9 @@ import pytest
 
 import tinygrad_loss as tl
 from tinygrad_loss import autograd
-from tinygrad_loss.losses._domains import Interval, LabelDomain, Whole
+from tinygrad_loss.losses._labels import LabelDomain
 from tinygrad_loss.losses._loss import Loss
+from tinygrad_loss.losses._options import Interval, Whole
 
 from .laws import close
 from .loss_laws import advised, evaluate

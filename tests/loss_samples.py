@@ -15,8 +15,10 @@ from typing import Any
 import numpy as np
 
 import tinygrad_loss as tl
-from tinygrad_loss.losses._domains import Flag, Interval, LabelDomain, ProbabilityDomain, SimplexDomain, Spec, Whole
+from tinygrad_loss.losses._domains import ProbabilityDomain, SimplexDomain, Spec
+from tinygrad_loss.losses._labels import LabelDomain
 from tinygrad_loss.losses._loss import Loss
+from tinygrad_loss.losses._options import Flag, Interval, Whole
 
 from .samples import Array, seeded
 
@@ -189,9 +191,11 @@ def interior(sample: LossSample) -> LossSample:
 
 # What a domain has to refuse, said a second time: a check that forgot it must not pass for right.
 REFUSED: dict[str, tuple[float, ...]] = {
-    "Real": (), "Probability": (-0.5, 1.5, -1e-9, math.nan, math.inf), "BinaryTarget": (-0.5, 1.5, math.nan),
-    "Simplex": (-0.5, -math.inf), "NonNegative": (-0.5, -math.inf), "Distribution": (-0.5,), "Label": (17, -7, -1),
-    "LogProbability": (0.5, math.inf), "ClassLogProbability": (0.5, math.inf), "Weight": (-0.5, math.nan, math.inf),
+    "Real": (), "Logit": (), "Logits": (), "Probability": (-0.5, 1.5, -1e-9, math.nan, math.inf),
+    "BinaryTarget": (-0.5, 1.5, math.nan), "Simplex": (-0.5, -math.inf), "NonNegative": (-0.5, -math.inf),
+    "Variance": (-0.5, -math.inf), "Distribution": (-0.5,), "Label": (17, -7, -1), "LabelList": (17, -7), "Lengths": (-1, -7),
+    "LogProbability": (0.5, math.inf), "Weight": (-0.5, math.nan, math.inf), "Sign": (0.0, 0.5, 2.0, math.nan),
+    "Pair": (-1.0, 0.5, 2.0, math.nan), "Group": (), "Mask": (),
 }  # fmt: skip
 
 EXTREMES = (0.0, 1e30, -1e30, 1e-30, -1e-30, 1.0, -1.0, 0.5, 80.0, -80.0)

@@ -12,7 +12,17 @@ import tinygrad_loss as tl
 from tinygrad_loss import backward as backward_module
 from tinygrad_loss import walk as walk_module
 from tinygrad_loss.autograd import GradcheckError
-from tinygrad_loss.losses import LOSSES, _domains, _kernels, _loss, classification, regression
+from tinygrad_loss.losses import (
+    LOSSES,
+    _domains,
+    _evaluation,
+    _kernels,
+    _labels,
+    _loss,
+    _options,
+    classification,
+    regression,
+)
 from tinygrad_loss.primitive import PRIMITIVES
 
 from . import laws, loss_call_laws, loss_laws, loss_samples
@@ -132,19 +142,19 @@ def at(where: Any, name: str, wrong: Any) -> Callable[[pytest.MonkeyPatch], None
     return lambda monkeypatch: monkeypatch.setattr(where, name, wrong)
 
 
-def reduce_wrong(value: Any, share: Any, reduction: str) -> Any:
+def reduce_wrong(terms: Any, reduction: str) -> Any:
     """The weighted mean that forgets its weights."""
-    return _reduce(value, None, reduction)
+    return _reduce(terms._replace(share=None), reduction)
 
 
-_reduce = _loss.reduce
+_reduce = _evaluation.reduce
 _clip = regression.clamp
 _times = classification.times_log
 
 
-def swallow(value: Any, share: Any, reduction: str) -> Any:
+def swallow(terms: Any, reduction: str) -> Any:
     """nan counts as 0."""
-    return _reduce(tl.where(tl.isnan(value), 0.0, value), share, reduction)
+    return _reduce(terms._replace(value=tl.where(tl.isnan(terms.value), 0.0, terms.value)), reduction)
 
 
 def kernel_off_by(factor: float) -> Callable[..., Any]:
@@ -158,11 +168,11 @@ def kernel_off_by(factor: float) -> Callable[..., Any]:
 
 
 LOSS_DEFECTS: list[tuple[str, Callable[[pytest.MonkeyPatch], None], Callable[..., None]]] = [
-    ("mse_loss", at(_loss, "reduce", reduce_wrong), loss_laws.law_reductions),
-    ("cross_entropy", at(_loss, "reduce", reduce_wrong), loss_laws.law_reductions),
-    ("cross_entropy", at(_loss, "reduce", reduce_wrong), loss_laws.law_ignored),
-    ("nll_loss", at(_loss, "reduce", swallow), loss_laws.law_nan),
-    ("mse_loss", at(_loss, "reduce", swallow), loss_laws.law_nan),
+    ("mse_loss", at(_evaluation, "reduce", reduce_wrong), loss_laws.law_reductions),
+    ("cross_entropy", at(_evaluation, "reduce", reduce_wrong), loss_laws.law_reductions),
+    ("cross_entropy", at(_evaluation, "reduce", reduce_wrong), loss_laws.law_ignored),
+    ("nll_loss", at(_evaluation, "reduce", swallow), loss_laws.law_nan),
+    ("mse_loss", at(_evaluation, "reduce", swallow), loss_laws.law_nan),
     ("huber_loss", formula_of("huber_loss", lambda true, **k: tl.where(tl.isnan(true(**k)), 0.0, true(**k))), loss_laws.law_nan),
     ("huber_loss", at(regression, "clamp", lambda x, lo, hi: _clip(x.detach(), lo, hi)), loss_laws.law_derivatives),
     ("smooth_l1_loss", formula_of("smooth_l1_loss", lambda true, **k: true(**k) / (k["input"] - k["target"]) * (k["input"] - k["target"])), loss_laws.law_extremes),
@@ -176,14 +186,14 @@ LOSS_DEFECTS: list[tuple[str, Callable[[pytest.MonkeyPatch], None], Callable[...
     ("huber_loss", formula_of("huber_loss", lambda true, **k: true(**{**k, "delta": 1.0})), loss_call_laws.law_all_matters),
     ("cross_entropy", at(classification, "log_softmax_", lambda x, dim: x - tl.log(tl.exp(x).sum(dim, keepdim=True))), loss_laws.law_extremes),
     ("cross_entropy", at(LOSSES["cross_entropy"], "_kernel", kernel_off_by(1.001)), loss_laws.law_kernel),
-    ("cross_entropy", at(_domains.LabelDomain, "check", lambda *a: None), loss_call_laws.law_bad_arrays),
-    ("nll_loss", at(_domains.LabelDomain, "check", lambda *a: None), loss_laws.law_ignored),
+    ("cross_entropy", at(_labels.LabelDomain, "check", lambda *a: None), loss_call_laws.law_bad_arrays),
+    ("nll_loss", at(_labels.LabelDomain, "check", lambda *a: None), loss_laws.law_ignored),
     ("binary_cross_entropy", at(_domains.ProbabilityDomain, "check", lambda *a: None), loss_call_laws.law_bad_arrays),
     ("mse_loss", at(_domains.WeightDomain, "check", lambda *a: None), loss_call_laws.law_bad_arrays),
-    ("huber_loss", at(_domains.Interval, "check", lambda *a: None), loss_call_laws.law_bad_options),
+    ("huber_loss", at(_options.Interval, "check", lambda *a: None), loss_call_laws.law_bad_options),
     ("kl_div", at(backward_module, "commit", lambda result, *rest: [setattr(x, "_grad", tl.tensor(g)) for x, g in result.items()]), loss_call_laws.law_graph),
     ("kl_div", at(_loss, "resolve_reduction", lambda name, values, allowed: values["reduction"]), loss_call_laws.law_legacy),
-    ("mse_loss", at(_loss, "reduce", lambda v, s, r: _reduce(v, s, r if r != "sum" else "mean")), loss_laws.law_reductions),
+    ("mse_loss", at(_evaluation, "reduce", lambda t, r: _reduce(t, r if r != "sum" else "mean")), loss_laws.law_reductions),
     ("binary_cross_entropy_with_logits", at(classification, "logsigmoid", lambda x: tl.log(tl.sigmoid(x))), loss_laws.law_extremes),
     ("binary_cross_entropy_with_logits", at(classification, "times_log", lambda p, q: p * q.detach() + _times(p, q) * 0.0), loss_laws.law_derivatives),
 ]  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..callsite import advise
 from ..dtypes import Array
+from ..tape import Tensor
 
 
 class Spec:
@@ -27,20 +28,42 @@ class Spec:
         return f"{self.domain.name}({' '.join(self.axes)})"
 
 
+ROWS = 32  # as many examples tell whether they are probabilities
+
+
+def sums_over_classes(x: Array, axis: int) -> Array:
+    """The sums over the class axis, of the first examples only."""
+    some = x[:ROWS] if axis > 0 else x
+    return np.asarray(np.add.reduce(some, axis=axis, dtype=np.float64))
+
+
 class Domain:
     """The reals: every floating point value, also nan and inf, which go in and come out."""
 
     name = "Real"
     describe = "any real number"
     integers = False
+    kinds = "iu"  # of dtype, where ``integers``
+    literals: tuple[type, ...] = ()  # Python values that are accepted as they are, besides tensors
+    neutral: float = 0.0  # a value inside the domain, for examples that a mask leaves out
 
     def __getitem__(self, item: tuple[Any, str]) -> Any:
         tensor, axes = item
         return Annotated[tensor, Spec(self, axes)]
 
     def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
-        """Raise for a value outside; a label domain returns which examples to keep, or None for all."""
+        """Raise for a value outside; a label domain returns which examples to keep, or None for all.
+
+        ``sizes``: those of the named axes, and under "axis" the position of the class axis.
+        """
         return None
+
+    def advise(self, where: str, x: Tensor, sizes: dict[str, Any], options: dict[str, Any]) -> None:
+        """Warn about what is legal but hardly meant; asked in few calls of a loop."""
+
+    def suspect(self, x: Tensor) -> bool:
+        """A glance, at every call: is it worth asking :meth:`advise`?"""
+        return False
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         """Random values, float64 (or int64): typical ones, with the domain's corners among them."""
@@ -51,6 +74,50 @@ def first(bad: Array) -> str:
     """The index of the first True, as ``[1, 2]``; nothing for a 0-d array."""
     index = np.unravel_index(int(np.argmax(bad)), bad.shape)
     return f"[{', '.join(str(int(i)) for i in index)}]" if bad.ndim else ""
+
+
+class LogitDomain(Domain):
+    """A score whose sigmoid is the probability; a sigmoid applied before is a mistake that only costs."""
+
+    name = "Logit"
+    describe = "a logit: any real number, before the sigmoid"
+
+    def suspect(self, x: Tensor) -> bool:
+        return x.op is not None and x.op.name == "sigmoid"
+
+    def advise(self, where: str, x: Tensor, sizes: dict[str, Any], options: dict[str, Any]) -> None:
+        if x.op is not None and x.op.name == "sigmoid":
+            advise(
+                f"{where} is the result of sigmoid, which {where.split(':')[0]} applies itself: pass the logits, or "
+                "use binary_cross_entropy"
+            )
+
+
+class LogitsDomain(Domain):
+    """Scores whose softmax over the classes are the probabilities."""
+
+    name = "Logits"
+    describe = "logits: any real numbers, before the softmax over C"
+
+    def suspect(self, x: Tensor) -> bool:
+        a, n = x.array, x.array.size
+        if x.op is not None and x.op.name == "softmax":
+            return True
+        return n > 1 and 0 <= a.item(0) <= 1 and 0 <= a.item(n - 1) <= 1 and 0 <= a.item(n >> 1) <= 1
+
+    def advise(self, where: str, x: Tensor, sizes: dict[str, Any], options: dict[str, Any]) -> None:
+        array, axis = x.array, sizes.get("axis")
+        softmax = x.op is not None and x.op.name == "softmax"
+        if not softmax and axis is not None and array.size and array.shape[axis] > 1:
+            some = array[:ROWS] if axis > 0 else array
+            if np.minimum.reduce(some, axis=None) < 0 or np.maximum.reduce(some, axis=None) > 1:
+                return
+            softmax = bool((np.abs(sums_over_classes(array, axis) - 1) < 1e-3).all())
+        if softmax:
+            advise(
+                f"{where} looks like probabilities (the rows sum to 1); {where.split(':')[0]} applies log_softmax "
+                "itself: pass the logits, or nll_loss(p.log(), target)"
+            )
 
 
 class ProbabilityDomain(Domain):
@@ -72,8 +139,7 @@ class ProbabilityDomain(Domain):
         raise RuntimeError(f"{where}{first(bad)} is {what}: all elements should be between 0 and 1; {fix}")
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
-        p = rng.uniform(0.02, 0.98, size=shape)
-        return p
+        return rng.uniform(0.02, 0.98, size=shape)
 
 
 class BinaryTarget(ProbabilityDomain):
@@ -98,8 +164,18 @@ class SimplexDomain(ProbabilityDomain):
             )
         return None
 
+    def advise(self, where: str, x: Tensor, sizes: dict[str, Any], options: dict[str, Any]) -> None:
+        if x.array.size and sizes.get("axis") is not None:
+            sums = sums_over_classes(x.array, sizes["axis"])
+            off = np.abs(sums - 1) > 1e-3
+            if off.any():
+                advise(
+                    f"{where}: class probabilities sum to {float(sums[off].flat[0]):.4g} over the classes, expected 1; "
+                    "divide them by their sum"
+                )
+
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
-        axis = 0 if len(shape) == 1 else 1
+        axis = sizes.get("axis", 0 if len(shape) == 1 else 1)
         p = rng.uniform(0.05, 1.0, size=shape) * (rng.uniform(size=shape) < 0.8) + 1e-3
         return np.asarray(p / p.sum(axis=axis, keepdims=True))
 
@@ -116,6 +192,15 @@ class NonNegativeDomain(Domain):
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         return rng.uniform(0.1, 2.0, size=shape)
+
+
+class VarianceDomain(NonNegativeDomain):
+    """A variance; a plain number stands for all elements."""
+
+    name = "Variance"
+    describe = "a variance: a number >= 0"
+    literals = (int, float)
+    neutral = 1.0
 
 
 class TargetDistribution(NonNegativeDomain):
@@ -136,71 +221,34 @@ class TargetDistribution(NonNegativeDomain):
 
 
 class LogProbabilityDomain(Domain):
+    """Never above 0; where the axes name classes, their exponentials sum to 1 over them."""
+
     name = "LogProbability"
     describe = "log-probabilities: <= 0, and their exponentials sum to 1"
-    class_axis: int | None = None
 
     def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
-        if x.size == 0:
-            return None
-        top = np.maximum.reduce(x, axis=None)
-        if top > 1e-6:
+        if x.size and np.maximum.reduce(x, axis=None) > 1e-6:
             raise ValueError(
                 f"{where}{first(x > 1e-6)} is {float(x[np.unravel_index(int(np.argmax(x > 1e-6)), x.shape)]):g}: "
                 "log-probabilities are never above 0; pass log_softmax(logits, dim) or, for probabilities, p.log()"
             )
-        axis = self.class_axis
-        if axis is not None and x.ndim:
-            axis = 0 if x.ndim == 1 else axis
-            sums = np.exp(x[:32] if x.ndim > 1 else x).sum(axis=axis)  # a few rows tell
+        return None
+
+    def advise(self, where: str, x: Tensor, sizes: dict[str, Any], options: dict[str, Any]) -> None:
+        axis = sizes.get("axis")
+        if axis is not None and x.array.size:
+            sums = sums_over_classes(np.exp(x.array[:ROWS] if axis > 0 else x.array), axis)
             off = np.abs(sums - 1) > 1e-3
             if off.any():
                 advise(
                     f"{where}: expected log-probabilities, whose exponentials sum to 1 over the classes, got "
-                    f"{float(sums[off].flat[0] if sums.ndim else sums):.4g}; pass log_softmax(logits, dim=1)"
+                    f"{float(sums[off].flat[0]):.4g}; pass log_softmax(logits, dim={axis})"
                 )
-        return None
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         z = rng.normal(size=shape)
-        axis = (0 if z.ndim < 2 else (self.class_axis or z.ndim - 1)) if z.ndim else None
+        axis = sizes.get("axis", z.ndim - 1 if z.ndim else None)
         return np.asarray(z - np.log(np.exp(z).sum(axis=axis, keepdims=True)))
-
-
-class ClassLogProbabilityDomain(LogProbabilityDomain):
-    name = "ClassLogProbability"
-    class_axis = 1
-
-
-class LabelDomain(Domain):
-    """Class indices 0..C-1 of any integer type; ``ignore_index`` marks examples to leave out."""
-
-    name = "Label"
-    describe = "a class index, 0 to C-1 (or ignore_index)"
-    integers = True
-
-    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
-        if x.size == 0:
-            return None
-        classes, ignored = sizes["C"], options.get("ignore_index")
-        unsigned = x.view(np.uint64) if x.dtype.itemsize == 8 else x.astype(np.int64).view(np.uint64)
-        inside = unsigned.item(unsigned.argmax()) < classes  # a negative id is a huge unsigned one
-        if inside and (ignored is None or not 0 <= ignored < classes):
-            return None
-        kept = np.asarray(x != ignored)  # of a 0-d array, NumPy makes a plain bool
-        bad = ((x < 0) | (x >= classes)) & kept
-        if bad.any():
-            value = int(x[np.unravel_index(int(np.argmax(bad)), x.shape)])
-            note = "" if ignored is None else f"; ignore_index={ignored}"
-            fix = "Labels starting at 1? subtract 1" if value == classes else "Check the labels"
-            raise IndexError(
-                f"{where}{first(bad)} = {value} is out of bounds: input has C={classes} classes "
-                f"(valid 0..{classes - 1}{note}). {fix}"
-            )
-        return None if kept.all() else kept
-
-    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
-        return np.asarray(rng.integers(0, sizes["C"], size=shape))
 
 
 class WeightDomain(Domain):
@@ -219,61 +267,24 @@ class WeightDomain(Domain):
 
 LogProbability = LogProbabilityDomain()
 if TYPE_CHECKING:
+    from typing import Annotated as Amount
     from typing import Annotated as BinaryProbability
-    from typing import Annotated as ClassLogProbability
     from typing import Annotated as Distribution
-    from typing import Annotated as Label
     from typing import Annotated as Log
+    from typing import Annotated as Logit
+    from typing import Annotated as Logits
     from typing import Annotated as Probability
     from typing import Annotated as Real
     from typing import Annotated as Simplex
+    from typing import Annotated as Variance
     from typing import Annotated as Weight
 else:
-    Real, Probability, BinaryProbability, Simplex = Domain(), ProbabilityDomain(), BinaryTarget(), SimplexDomain()
-    Distribution, Log, ClassLogProbability = TargetDistribution(), LogProbability, ClassLogProbabilityDomain()
-    Label, Weight = LabelDomain(), WeightDomain()
-
-
-class Interval:
-    """The domain of a numeric option: checked before anything is computed."""
-
-    __slots__ = ("closed", "high", "low", "text")
-
-    def __init__(self, text: str, low: float, high: float = math.inf, closed: bool = True) -> None:
-        self.text, self.low, self.high, self.closed = text, low, high, closed
-
-    def check(self, where: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
-            raise TypeError(f"{where} must be a number, got {type(value).__name__}")
-        inside = self.low <= value <= self.high if self.closed else self.low < value <= self.high
-        if not inside or math.isinf(value):
-            raise ValueError(f"{where}={value!r}: expected {self.text}")
-
-
-class Flag:
-    """A yes-or-no option."""
-
-    def check(self, where: str, value: Any) -> None:
-        if not isinstance(value, (bool, np.bool_)):
-            raise TypeError(f"{where} must be True or False, got {value!r}")
-
-
-class Whole:
-    """An integer option."""
-
-    def check(self, where: str, value: Any) -> None:
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-            raise TypeError(f"{where} must be an int, got {value!r}")
-
-
-Positive = Annotated[float, Interval("a finite number > 0", 0.0, closed=False)]
-NonNegative = Annotated[float, Interval("a finite number >= 0", 0.0)]
-UnitInterval = Annotated[float, Interval("a number in [0, 1]", 0.0, 1.0)]
-Switch = Annotated[bool, Flag()]
-IgnoreIndex = Annotated[int, Whole()]
+    Real, Logit, Logits = Domain(), LogitDomain(), LogitsDomain()
+    Probability, BinaryProbability, Simplex = ProbabilityDomain(), BinaryTarget(), SimplexDomain()
+    Distribution, Log = TargetDistribution(), LogProbability
+    Amount, Variance, Weight = NonNegativeDomain(), VarianceDomain(), WeightDomain()
 
 __all__ = [
-    "BinaryProbability", "ClassLogProbability", "Distribution", "Domain", "Flag", "IgnoreIndex", "Interval", "Label",
-    "LabelDomain", "Log", "NonNegative",
-    "Positive", "Probability", "Real", "Simplex", "SimplexDomain", "Spec", "Switch", "UnitInterval", "Weight", "Whole",
+    "Amount", "BinaryProbability", "Distribution", "Domain", "Log", "Logit", "Logits", "Probability",
+    "ProbabilityDomain", "Real", "Simplex", "SimplexDomain", "Spec", "Variance", "Weight", "WeightDomain", "first",
 ]  # fmt: skip

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..module import Module
+from ..registry import Parameter
 from ..tape import Tensor
 from ._reductions import resolve_reduction
-
-if TYPE_CHECKING:
-    from ._signature import Declaration
+from ._signature import COUNTS, Declaration
 
 
 class LossModule(Module):
@@ -22,9 +21,11 @@ class LossModule(Module):
 
     loss: Any
     order: tuple[str, ...]
-    _count: int  # of the arrays that forward takes
+    _passed: tuple[str, ...]  # the arrays that forward takes
+    _count: int
     _options: tuple[str, ...]
-    _optional: tuple[str, ...]  # the arrays that may be left out: class weights and the like, kept as buffers
+    _kept: tuple[str, ...]  # the arrays that the module keeps: class weights and the like, as buffers or parameters
+    _last: bool  # those come after all that forward takes
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -45,42 +46,58 @@ class LossModule(Module):
                     f"{name}: argument {key!r} got a Tensor; the constructor takes options, the tensors go to the "
                     f"module: {name}()(input, target)"
                 )
-        values = {key: given.get(key, d.defaults[key]) for key in self.order}
+        missing = [key for key in self.order if key not in given and key not in d.defaults]
+        if missing:
+            raise TypeError(f"{name}: missing argument {missing[0]!r}; expected ({', '.join(self.order)})")
+        values = {key: given.get(key, d.defaults.get(key)) for key in self.order}
         self.reduction = resolve_reduction(name, values, d.reductions)
-        d.check_options({key: values.get(key, d.defaults[key]) for key in d.options})
+        d.check_options({key: values.get(key, d.defaults.get(key)) for key in d.options})
         for key, value in values.items():
-            if key in arrays:
+            if key in arrays and isinstance(value, Parameter):
+                setattr(self, key, value)
+            elif key in arrays:
                 self.register_buffer(key, value)
             elif key in d.options:
                 setattr(self, key, value)
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         loss, state = self.loss, self.__dict__
+        counts: dict[str, Any] = {}
         if kwargs or len(args) != self._count:
-            args = self._in_order(args, kwargs)
-        if self._optional:
-            args += tuple([state.get(name) for name in self._optional])
+            args, counts = self._in_order(args, kwargs)
+        if self._kept:
+            if self._last:
+                args += tuple([state[name] for name in self._kept])
+            else:
+                given = dict(zip(self._passed, args, strict=False)) | {name: state[name] for name in self._kept}
+                args = tuple([given.get(name) for name in loss.declaration.arrays])
+        elif len(args) < len(loss.declaration.arrays):
+            args += (None,) * (len(loss.declaration.arrays) - len(args))
         options = {name: state[name] for name in self._options}
-        result: Tensor = loss.call(args, options, self.reduction)
+        result: Tensor = loss.call(args, options, self.reduction, **counts)
         return result
 
-    def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-        """The required arrays by position, or a TypeError that says which are expected."""
-        required = self.loss.declaration.required
-        given = dict(zip(required, args, strict=False))
+    def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arrays by position and the sample weights and mask, or a TypeError that says what is expected."""
+        counts = {name: kwargs.pop(name) for name in self.loss.declaration.counts if name in kwargs}
+        given = dict(zip(self._passed, args, strict=False))
         twice = given.keys() & kwargs.keys()
         given |= kwargs
-        if len(args) > len(required) or twice or given.keys() != set(required):
+        needed = self._passed[: self._count]
+        if len(args) > self._count or twice or not set(needed) <= given.keys() <= set(self._passed):
+            expected = ", ".join((*self._passed, *self.loss.declaration.counts))
             raise TypeError(
-                f"{type(self).__name__}: got {len(args)} arguments and {sorted(kwargs)}; expected "
-                f"({', '.join(required)}); options such as reduction go to the constructor"
+                f"{type(self).__name__}: got {len(args)} arguments and {sorted(kwargs)}; expected ({expected}); "
+                "options such as reduction go to the constructor"
             )
-        return tuple(given[name] for name in required)
+        return tuple(given.get(name) for name in self._passed), counts
 
     def extra_repr(self) -> str:
         """The options that differ from their defaults: torch's own ``MSELoss()`` when none does."""
         defaults = self.loss.declaration.defaults
-        shown = [k for k in self.order if k in self.__dict__ and not _array(v := getattr(self, k)) and v != defaults[k]]
+        shown = [
+            k for k in self.order if k in self.__dict__ and not _array(v := getattr(self, k)) and v != defaults.get(k)
+        ]
         return ", ".join(f"{k}={getattr(self, k)!r}" for k in shown)
 
 
@@ -91,13 +108,18 @@ def _array(value: Any) -> bool:
 def module_class(made: Any, name: str | None, order: str | None, declaration: Declaration) -> type[LossModule]:
     """The class for a loss; its name is torch's, or the function's in camel case with ``Loss`` at the end."""
     default = "".join(part.capitalize() for part in declaration.name.removesuffix("_loss").split("_")) + "Loss"
-    arguments = order.split() if order else [n for n in declaration.order if n not in declaration.required]
+    free = [n for n in declaration.order if n not in declaration.required and n not in COUNTS]
+    arguments = order.split() if order is not None else free
+    passed = tuple(n for n in declaration.arrays if n not in arguments)
+    kept = tuple(n for n in declaration.arrays if n in arguments)
     attributes = {
         "loss": made,
         "order": tuple(arguments),
-        "_count": len(declaration.required),
+        "_passed": passed,
+        "_count": len([n for n in declaration.required if n not in arguments]),
         "_options": tuple(declaration.options),
-        "_optional": declaration.arrays[len(declaration.required) :],
+        "_kept": kept,
+        "_last": passed + kept == declaration.arrays,
         "__doc__": f"``{declaration.name}`` as a module: {(made.__doc__ or '').strip()}",
         "__module__": made.__module__,
     }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -55,18 +55,53 @@ def reduce_block(
     return np.array(summed if reduction == "sum" else value, kind), 1.0
 
 
-def reduce(value: Tensor, share: Tensor | None, reduction: str) -> Any:
-    """``mean`` divides by the elements, or by the sum of their shares; ``batchmean`` by the first axis."""
+class Terms(NamedTuple):
+    """What a formula returns when a tensor does not say it all.
+
+    ``value``: the loss of each element or example, weighted. ``share``: its part in the mean's denominator (default
+    1 each). ``scale``: what ``mean``, and only it, multiplies each value by. ``finish``: a function applied to the
+    reduced number. ``alone``: what ``reduction="none"`` returns instead of ``value``.
+    """
+
+    value: Tensor
+    share: Tensor | None = None
+    scale: Tensor | None = None
+    finish: Callable[[Tensor], Tensor] | None = None
+    alone: Tensor | None = None
+
+    @classmethod
+    def of(cls, returned: Any) -> Terms:
+        if isinstance(returned, Terms):
+            return returned
+        return cls(*returned) if isinstance(returned, tuple) else cls(returned)
+
+    def map(self, change: Callable[[Tensor], Tensor]) -> Terms:
+        """The same terms, their tensors changed alike."""
+        fields = (None if x is None else change(x) for x in (self.value, self.share, self.scale))
+        value, share, scale = fields
+        return Terms(value, share, scale, self.finish, None if self.alone is None else change(self.alone))  # type: ignore[arg-type]
+
+
+def reduce(terms: Terms, reduction: str) -> Any:
+    """``mean`` divides by the elements, or by the sum of their shares; ``batchmean`` by the share of the first axis."""
+    value, share = terms.value, terms.share
     if reduction == "none":
-        return value
-    if reduction == "sum":
-        return sum_(value, dim=None, keepdim=False)
-    if reduction == "batchmean":
-        total = sum_(value, dim=None, keepdim=False)
-        return total / value.shape[0] if value.ndim else total
-    if share is None:
-        return mean_(value, dim=None, keepdim=False)
-    total, whole = sum_(value, dim=None, keepdim=False), sum_(share, dim=None, keepdim=False)
-    if whole.array == 0:
-        return total * 0.0 + math.nan  # the mean of nothing is nan; its gradient is 0, not nan
-    return total / whole
+        return value if terms.alone is None else terms.alone
+    if reduction == "mean" and terms.scale is not None:
+        value = value * terms.scale
+    if reduction == "mean" and share is None:
+        reduced = mean_(value, dim=None, keepdim=False)
+    else:
+        reduced = sum_(value, dim=None, keepdim=False)
+    if reduction == "batchmean" or (reduction == "mean" and share is not None):
+        count = value.array.size if reduction == "batchmean" else 1
+        examples = value.shape[0] if value.ndim else 1
+        if share is None:
+            reduced = reduced / examples
+        else:
+            whole = sum_(share, dim=None, keepdim=False)
+            if whole.array == 0:
+                reduced = reduced * 0.0 + math.nan  # the mean of nothing is nan; its gradient is 0, not nan
+            else:
+                reduced = reduced / (whole if reduction == "mean" else whole * (examples / count))
+    return reduced if terms.finish is None else terms.finish(reduced)

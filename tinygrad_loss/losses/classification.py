@@ -7,18 +7,10 @@ from ..ops.reduce import sum_
 from ..ops.shape import reshape
 from ..ops.stable import binary_log_likelihood, log_softmax_, logsigmoid, times_log
 from ..tape import Tensor
-from ._domains import (
-    BinaryProbability,
-    ClassLogProbability,
-    IgnoreIndex,
-    Label,
-    Probability,
-    Real,
-    Simplex,
-    UnitInterval,
-    Weight,
-)
+from ._domains import BinaryProbability, Log, Logit, Logits, Probability, Simplex, Weight
+from ._labels import Label
 from ._loss import PerElement, PerExample, loss
+from ._options import IgnoreIndex, UnitInterval
 
 
 def _along_classes(weight: Tensor, ndim: int) -> Any:
@@ -37,7 +29,7 @@ def _negative(log_p: Tensor, target: Tensor, weight: Tensor | None) -> PerExampl
 
 @loss(module="NLLLoss", order="input target weight size_average ignore_index reduce reduction")
 def nll_loss(
-    input: ClassLogProbability[Tensor, "[N] C *"],
+    input: Log[Tensor, "[N] C *"],
     target: Label[Tensor, "[N] *"],
     weight: Weight[Tensor, "C"] | None = None,
     *,
@@ -60,7 +52,7 @@ def nll_loss(
     node="NllLoss",
 )
 def cross_entropy(
-    input: Real[Tensor, "[N] C *"],
+    input: Logits[Tensor, "[N] C *"],
     target: Label[Tensor, "[N] *"] | Simplex[Tensor, "[N] C *"],
     weight: Weight[Tensor, "C"] | None = None,
     *,
@@ -121,7 +113,7 @@ def binary_cross_entropy(
     node="BinaryCrossEntropyWithLogits",
 )
 def binary_cross_entropy_with_logits(
-    input: Real[Tensor, "..."],
+    input: Logit[Tensor, "..."],
     target: BinaryProbability[Tensor, "..."],
     weight: Weight[Tensor, "broadcast"] | None = None,
     pos_weight: Weight[Tensor, "broadcast"] | None = None,

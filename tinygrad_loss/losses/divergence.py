@@ -3,8 +3,9 @@
 from ..ops.elementwise import exp
 from ..ops.stable import times_log, xlogy
 from ..tape import Tensor
-from ._domains import Distribution, Log, Switch
+from ._domains import Distribution, Log
 from ._loss import PerElement, loss
+from ._options import Switch
 
 
 @loss(module="KLDivLoss", order="input target size_average reduce reduction log_target", batchmean=True)

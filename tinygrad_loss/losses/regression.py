@@ -4,8 +4,9 @@ from ..ops.activations import clamp
 from ..ops.elementwise import abs, square
 from ..ops.stable import times_log
 from ..tape import Tensor
-from ._domains import NonNegative, Positive, Real, Weight
+from ._domains import Real, Weight
 from ._loss import PerElement, loss
+from ._options import NonNegative, Positive
 
 
 @loss(

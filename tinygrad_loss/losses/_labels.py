@@ -1,0 +1,169 @@
+"""The domains of targets: class indices, signs, lists of labels, lengths, masks."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dtypes import Array
+from ._domains import Domain, first
+
+
+def _at(bad: Array, x: Array) -> Any:
+    """The first bad value, as a Python number."""
+    return x[np.unravel_index(int(np.argmax(bad)), x.shape)].item()
+
+
+class LabelDomain(Domain):
+    """Class indices 0..C-1 of any integer type; ``ignore_index`` marks examples to leave out."""
+
+    name = "Label"
+    describe = "a class index, 0 to C-1 (or ignore_index)"
+    integers = True
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        if x.size == 0:
+            return None
+        classes, ignored = sizes["C"], options.get("ignore_index")
+        unsigned = x.view(np.uint64) if x.dtype.itemsize == 8 else x.astype(np.int64).view(np.uint64)
+        inside = unsigned.item(unsigned.argmax()) < classes  # a negative id is a huge unsigned one
+        if inside and (ignored is None or not 0 <= ignored < classes):
+            return None
+        kept = np.asarray(x != ignored)  # of a 0-d array, NumPy makes a plain bool
+        bad = ((x < 0) | (x >= classes)) & kept
+        if bad.any():
+            value = int(x[np.unravel_index(int(np.argmax(bad)), x.shape)])
+            note = "" if ignored is None else f"; ignore_index={ignored}"
+            fix = "Labels starting at 1? subtract 1" if value == classes else "Check the labels"
+            raise IndexError(
+                f"{where}{first(bad)} = {value} is out of bounds: input has C={classes} classes "
+                f"(valid 0..{classes - 1}{note}). {fix}"
+            )
+        return None if kept.all() else kept
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return np.asarray(rng.integers(0, sizes["C"], size=shape))
+
+
+class GroupDomain(Domain):
+    """Numbers that say which examples belong together; any integers."""
+
+    name = "Group"
+    describe = "an integer: examples with the same one belong together"
+    integers = True
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return np.asarray(rng.integers(0, 2, size=shape))
+
+
+class LabelListDomain(Domain):
+    """Rows of class indices, each ending at its first -1."""
+
+    name = "LabelList"
+    describe = "a row of class indices, the list ending at the first -1"
+    integers = True
+    neutral = -1
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        classes = sizes["C"]
+        listed = np.logical_and.accumulate(x != -1, axis=-1) if x.ndim else x != -1
+        bad = np.asarray(((x < 0) | (x >= classes)) & listed)
+        if bad.any():
+            raise IndexError(
+                f"{where}{first(bad)} = {_at(bad, x)} is out of bounds: input has C={classes} classes (valid "
+                f"0..{classes - 1}; a list ends at its first -1)"
+            )
+        if x.ndim and x.size:
+            marked = np.where(listed, x, -1 - np.arange(x.shape[-1]))  # what is not listed differs from all else
+            ordered = np.sort(marked, axis=-1)
+            twice = (ordered[..., 1:] == ordered[..., :-1]).any(axis=-1)
+            if twice.any():
+                raise ValueError(f"{where}{first(np.asarray(twice))} lists a label twice; expected each label once")
+        return None
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        classes = sizes["C"]
+        x = np.broadcast_to(np.arange(classes), shape).copy()
+        x = rng.permuted(x, axis=-1) if x.ndim and x.size else x
+        ends = rng.integers(1, classes + 1, size=(*shape[:-1], 1))
+        return np.asarray(np.where(np.arange(classes) < ends, x, -1))
+
+
+class LengthsDomain(Domain):
+    """How long each sequence is; plain integers are accepted."""
+
+    name = "Lengths"
+    describe = "a length, 0 or more"
+    integers = True
+    literals = (int, tuple, list)
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        if x.size and np.minimum.reduce(x, axis=None) < 0:
+            raise ValueError(f"{where}{first(x < 0)} = {_at(np.asarray(x < 0), x)}: expected a length >= 0")
+        return None
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return np.asarray(rng.integers(1, sizes.get("T", 3) + 1, size=shape))
+
+
+class SignDomain(Domain):
+    """+1 or -1, of any type of number."""
+
+    name = "Sign"
+    describe = "+1 or -1"
+    neutral = 1.0
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        bad = np.asarray(np.abs(x) != 1)
+        if bad.any():
+            value = _at(bad, x)
+            fix = "; for labels 0 and 1 use 2 * target - 1" if value == 0 else ""
+            raise ValueError(f"{where}{first(bad)} = {value:g}: expected +1 or -1{fix}")
+        return None
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return np.asarray(rng.choice([-1.0, 1.0], size=shape))
+
+
+class PairDomain(SignDomain):
+    """1 for a pair that belongs together, 0 for one that does not."""
+
+    name = "Pair"
+    describe = "1 (similar) or 0 (not)"
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        bad = np.asarray((x != 0) & (x != 1))
+        if bad.any():
+            value = _at(bad, x)
+            fix = "; for labels +1 and -1 use (target + 1) / 2" if value == -1 else ""
+            raise ValueError(f"{where}{first(bad)} = {value:g}: expected 1 for a similar pair, 0 for another{fix}")
+        return None
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return np.asarray(rng.choice([0.0, 1.0], size=shape))
+
+
+class MaskDomain(Domain):
+    """True for what counts."""
+
+    name = "Mask"
+    describe = "True for what counts, False for what is left out"
+    integers = True
+    kinds = "b"
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return np.asarray(rng.uniform(size=shape) < 0.8)
+
+
+if TYPE_CHECKING:
+    from typing import Annotated as Group
+    from typing import Annotated as Label
+    from typing import Annotated as LabelList
+    from typing import Annotated as Lengths
+    from typing import Annotated as Mask
+    from typing import Annotated as Pair
+    from typing import Annotated as Sign
+else:
+    Label, LabelList, Lengths, Group = LabelDomain(), LabelListDomain(), LengthsDomain(), GroupDomain()
+    Mask, Pair, Sign = MaskDomain(), PairDomain(), SignDomain()
+
+__all__ = ["Group", "Label", "LabelDomain", "LabelList", "Lengths", "Mask", "Pair", "Sign"]

@@ -1,0 +1,94 @@
+"""The domains of options: numbers in an interval, flags, whole numbers, choices."""
+
+import math
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import numpy as np
+
+
+class Interval:
+    """A number between two bounds; ``closed``: the bounds belong to it."""
+
+    __slots__ = ("closed", "high", "low", "text")
+
+    def __init__(self, text: str, low: float, high: float = math.inf, closed: bool = True) -> None:
+        self.text, self.low, self.high, self.closed = text, low, high, closed
+
+    def check(self, where: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+            raise TypeError(f"{where} must be a number, got {type(value).__name__}")
+        inside = self.low <= value <= self.high if self.closed else self.low < value <= self.high
+        if not inside or math.isinf(value):
+            raise ValueError(f"{where}={value!r}: expected {self.text}")
+
+
+class Flag:
+    """A yes-or-no option."""
+
+    text = "True or False"
+
+    def check(self, where: str, value: Any) -> None:
+        if not isinstance(value, (bool, np.bool_)):
+            raise TypeError(f"{where} must be True or False, got {value!r}")
+
+
+class Whole:
+    """An integer, with a least value where there is one."""
+
+    def __init__(self, least: int | None = None) -> None:
+        self.least = least
+        self.text = "an integer" if least is None else f"an integer >= {least}"
+
+    def check(self, where: str, value: Any) -> None:
+        if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+            raise TypeError(f"{where} must be an int, got {value!r}")
+        if self.least is not None and value < self.least:
+            raise ValueError(f"{where}={value!r}: expected {self.text}")
+
+
+class OneOf:
+    """One of a few values."""
+
+    def __init__(self, *values: Any) -> None:
+        self.values = values
+        self.text = " or ".join(map(repr, values))
+
+    def check(self, where: str, value: Any) -> None:
+        if not any(value == v and isinstance(value, bool) == isinstance(v, bool) for v in self.values):
+            raise ValueError(f"{where}={value!r}: expected {self.text}")
+
+
+class Or:
+    """None, or what another check allows."""
+
+    def __init__(self, check: Any) -> None:
+        self.inner = check
+        self.text = f"None or {check.text}"
+
+    def check(self, where: str, value: Any) -> None:
+        if value is not None:
+            self.inner.check(where, value)
+
+
+class Function:
+    """A callable, or None for the loss's own."""
+
+    text = "a function, or None"
+
+    def check(self, where: str, value: Any) -> None:
+        if value is not None and not callable(value):
+            raise TypeError(f"{where} must be a function or None, got {type(value).__name__}")
+
+
+Number = Annotated[float, Interval("a finite number", -math.inf)]
+Positive = Annotated[float, Interval("a finite number > 0", 0.0, closed=False)]
+NonNegative = Annotated[float, Interval("a finite number >= 0", 0.0)]
+UnitInterval = Annotated[float, Interval("a number in [0, 1]", 0.0, 1.0)]
+MaybeUnitInterval = Annotated[float | None, Or(Interval("a number in [0, 1]", 0.0, 1.0))]
+Switch = Annotated[bool, Flag()]
+IgnoreIndex = Annotated[int, Whole()]
+MaybeIgnoreIndex = Annotated[int | None, Or(Whole())]
+ClassNumber = Annotated[int, Whole(0)]
+OneOrTwo = Annotated[int, OneOf(1, 2)]
+DistanceFunction = Annotated[Callable[..., Any] | None, Function()]
