@@ -21,6 +21,7 @@ from .dtypes import promote
 from .modes import get_state
 from .quiet import here
 from .tape import Tensor
+from .tracing import listeners, note_step
 from .writes import next_birth
 
 Value: TypeAlias = Any  # a raw array or a Tensor: what a rule must accept
@@ -37,8 +38,8 @@ class Primitive:
     """What the tape knows of an operation; ``function`` is what users call."""
 
     __slots__ = (
-        "flat", "floats", "forward", "function", "grad_name", "index_name", "keeps", "name", "promotes", "rules",
-        "saves",
+        "flat", "floats", "forward", "function", "grad_name", "index_name", "into", "keeps", "name", "promotes",
+        "rules", "saves",
     )  # fmt: skip
 
     def __init__(
@@ -63,6 +64,7 @@ class Primitive:
         self.keeps = keeps  # forward returns (y, kept); a rule on raw arrays gets what was kept, on Tensors None
         self.index_name = index_name  # a variadic operation has one rule, told its argument by this keyword
         self.grad_name = grad_name or "".join(part.capitalize() for part in name.split("_"))
+        self.into = isinstance(forward, np.ufunc)  # forward takes out=, as ufuncs do: plans reuse their memory
         self.flat = False  # a ufunc: one rule for each of its one or two arguments, no settings
         self.function: Function = forward
 
@@ -102,6 +104,7 @@ def primitive(
     promotes: bool = True,
     saves: bool = True,
     keeps: bool = False,
+    into: bool = False,
     index_name: str | None = None,
     grad_name: str | None = None,
     arity: int = 0,
@@ -112,7 +115,7 @@ def primitive(
 
     ``rules[i](g, y, *args, **settings)`` gives the gradient of positional argument ``i`` from that of the
     result ``y``; ``None`` where there is none. ``arity`` 1 or 2 says that ``forward`` works element by element
-    and takes no settings, as a ufunc does. ``example`` is a call and what it prints: a doctest.
+    and takes no settings, as a ufunc does; ``into`` that it takes ``out=``. ``example`` is a call and what it prints: a doctest.
 
     >>> import numpy as np
     >>> from tinygrad_loss import tensor
@@ -133,6 +136,7 @@ def primitive(
         index_name=index_name,
         grad_name=grad_name,
     )
+    op.into = op.into or into
     if op.name in PRIMITIVES:
         raise ValueError(f"primitive: {op.name!r} is declared already; pass another name=")
     arity = forward.nin if isinstance(forward, np.ufunc) else arity
@@ -178,6 +182,8 @@ def result(op: Any, y: Any, need: bool, args: tuple[Any, ...], settings: dict[st
     out.needs_grad = False
     out.op = None
     out.birth = 0
+    if listeners:
+        note_step(op, args, settings, out)
     return out
 
 

@@ -18,8 +18,8 @@ class Binding:
     """The result of matching shapes and dtypes: which domains hold, the sizes of the axes, the casts to make."""
 
     __slots__ = (
-        "batched", "calls", "casts", "checks", "composed", "half", "plain", "shape", "signature", "sizes", "specs",
-        "suspects",
+        "batched", "calls", "casts", "checks", "composed", "half", "plain", "routes", "shape", "signature", "sizes",
+        "specs", "suspects",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -34,6 +34,7 @@ class Binding:
         self.half = False  # float16 in and out: computed in float32, rounded once at the end
         self.shape: tuple[int, ...] = ()  # of reduction="none"
         self.calls = 0
+        self.routes: dict[Any, Any] = {}  # how calls with these needs and reduction are computed by blocks
         self.suspects: list[tuple[int, Any]] = []  # argument number, a glance at it that says whether to look closer
         self.composed: bool | None = None  # the formula uses tensors besides its arguments; None: not known yet
 

@@ -16,6 +16,14 @@ from ._domains import Spec
 from ._reductions import Terms, reduce
 
 
+def terms_of(loss: Any, args: Sequence[Any], binding: Binding, options: dict[str, Any]) -> Terms:
+    """What the formula gives for a block of rows; nothing left out, nothing weighted."""
+    given = dict(zip(loss.declaration.arrays, args, strict=True))
+    for name, kind in binding.casts.items():
+        given[name] = given[name].to(of_numpy(kind))
+    return Terms.of(loss.formula(**given, **options))
+
+
 def evaluate(
     loss: Any, args: Sequence[Any], binding: Binding, options: dict[str, Any], reduction: str, kept: Array | None
 ) -> Tensor:
@@ -71,9 +79,9 @@ def spread(kept: Array, spec: Spec, shape: tuple[int, ...], loss: Any, binding: 
     """Which entries of an argument belong to the values kept; None for an argument without their axes."""
     if spec.axes in (("row",), ("broadcast",)):
         return kept if shape == binding.shape else None
-    output = [a for a in loss.declaration.output if binding.batched or not a.startswith("[")]
+    output = loss.declaration.output
     axes = [a for a in spec.axes if binding.batched or not a.startswith("[")]
-    if not output or not set(output) <= set(axes):
+    if not output or not set(output) <= set(spec.axes):
         return None
     expanded: tuple[int, ...] = ()
     for axis in axes:
@@ -94,13 +102,13 @@ def _without(name: str, x: Any, loss: Any, binding: Binding, kept: Array) -> Any
 
 def _take(x: Any, spec: Spec | None, rows: Array) -> Any:
     """The rows kept, of an argument that has the axis of the examples."""
-    return x if spec is None or spec.axes[0].strip("[]") != "N" else x[Tensor(rows)]
+    return x if spec is None or spec.axes[:1] not in (("N",), ("[N]",)) else x[Tensor(rows)]
 
 
 def _put(x: Tensor, rows: Array, shape: tuple[int, ...]) -> Tensor:
     """The values of the rows kept, at their places; 0 at the others."""
     if not len(rows):
-        return Tensor(np.zeros(shape, x.array.dtype))
+        return x.sum().expand(shape)  # zeros that still know where they come from
     place = np.zeros(shape[0], np.int64)
     place[rows] = np.arange(len(rows))
     present = np.zeros(shape[0], np.bool_)

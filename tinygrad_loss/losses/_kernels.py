@@ -1,15 +1,147 @@
-"""Values and gradients of a block by hand, where the algebra beats any plan. Laws hold each to its formula."""
+"""Values and gradients of a block by hand, where the algebra beats any plan. Laws hold each to its formula.
+
+A kernel takes the raw arrays of a block of rows, the options, a factor, and for each array where to write its
+gradient, times the factor (None where none is needed). It returns the sum of the block's values, or None for a
+block that it leaves to the formula.
+"""
 
 from typing import Any
 
 import numpy as np
 
-from ._reductions import reduce_block
-from .classification import cross_entropy
+from ..dtypes import Array
+from .classification import binary_cross_entropy_with_logits, cross_entropy, nll_loss
+from .regression import huber_loss, mse_loss, smooth_l1_loss
 
-_LAYOUTS: dict[
-    tuple[int, int], Any
-] = {}  # for the shapes in use: where each row begins, a one for each class and for each row
+_CHUNK = 1024  # terms of a float32 dot product: its error stays below one unit in the last place
+
+
+def _dot(x: Array, y: Array) -> float:
+    """The sum of x * y of two vectors, in float32 for some terms and in float64 over all."""
+    x, y = x.reshape(-1), y.reshape(-1)
+    whole = x.size - x.size % _CHUNK
+    if not whole:
+        return float(np.dot(x, y))
+    rows = np.vecdot(x[:whole].reshape(-1, _CHUNK), y[:whole].reshape(-1, _CHUNK))
+    return float(np.add.reduce(rows, dtype=np.float64)) + float(np.dot(x[whole:], y[whole:]))
+
+
+def _symmetric(gradient: Array, by: float, outs: list[Any]) -> None:
+    """The gradient of a function of input - target: the target's is the negative."""
+    kind = gradient.dtype.type
+    if outs[0] is not None:
+        np.multiply(gradient, kind(by), out=outs[0])
+    if outs[1] is not None:
+        np.multiply(gradient, kind(-by), out=outs[1])
+
+
+@mse_loss.kernel
+def mse(arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]) -> float | None:
+    """The residual is the gradient and its square the value."""
+    x, target, weight = arrays
+    if weight is not None:
+        return None
+    residual = x - target
+    _symmetric(residual, 2.0 * factor, outs)
+    return _dot(residual, residual)
+
+
+def _huber(x: Array, target: Array, delta: float, by: float, outs: list[Any]) -> float:
+    """c * (d - c / 2) with c the clipped residual d, and c is the gradient."""
+    residual = x - target
+    near = np.minimum(residual, x.dtype.type(delta))
+    np.maximum(near, x.dtype.type(-delta), out=near)
+    _symmetric(near, by, outs)
+    return _dot(near, residual) - 0.5 * _dot(near, near)
+
+
+@huber_loss.kernel
+def huber(arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]) -> float | None:
+    x, target, weight = arrays
+    if weight is not None:
+        return None
+    return _huber(x, target, options["delta"], factor, outs)
+
+
+@smooth_l1_loss.kernel
+def smooth_l1(arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]) -> float | None:
+    x, target = arrays
+    beta = options["beta"]
+    if beta < 1e-30:
+        return None
+    return _huber(x, target, beta, factor / beta, outs) / float(beta)
+
+
+_ONE_BIT, _SIGN = np.int32(0x00800000), 8  # a bit that 1.0 has and 0.0 has not, and how far it is from the sign
+_SUB = 1 << 14  # elements of a float64 temporary
+_PRODUCT = 32  # that many 1 + exp(v), v up to _STEEP, stay below float64's largest number
+_STEEP, _CERTAIN = 21.0, 1e-7
+
+
+@binary_cross_entropy_with_logits.kernel
+def binary_cross_entropy_of_logits(
+    arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]
+) -> float | None:
+    """float32 logits and targets 0 or 1: softplus(v) with v = -x for target 1 and x for 0, its slope sigmoid(v).
+
+    In float64; the logarithms of 32 factors 1 + exp(v) are taken as one logarithm of their product.
+    """
+    x, target, weight, pos_weight = arrays
+    if (
+        weight is not None
+        or pos_weight is not None
+        or outs[1] is not None
+        or not (target.dtype == x.dtype == np.float32)
+    ):
+        return None
+    x, bits = np.ravel(x), np.ravel(target).view(np.int32)
+    flip = np.bitwise_and(bits, _ONE_BIT)
+    if not np.array_equal(flip * np.int32(127), bits):
+        return None
+    out = None if outs[0] is None else outs[0].reshape(-1)
+    np.left_shift(flip, _SIGN, out=flip)  # the sign bit for a target of 1
+    v = np.bitwise_xor(x.view(np.int32), flip)
+    signed = v.view(np.float32)
+    if not np.maximum.reduce(signed) < _STEEP:
+        return None
+    e, p = np.empty(min(_SUB, x.size)), np.empty(min(_SUB, x.size))
+    summed = 0.0
+    for start in range(0, x.size, _SUB):
+        some = signed[start : start + _SUB]
+        a, b = e[: some.size], p[: some.size]
+        a[...] = some
+        np.exp(a, a)
+        np.add(a, 1.0, out=b)
+        whole = some.size - some.size % _PRODUCT
+        products = np.multiply.reduce(b[:whole].reshape(_PRODUCT, -1), 0)
+        summed += float(np.add.reduce(np.log(products))) + float(np.add.reduce(np.log(b[whole:])))
+        if out is not None:
+            np.divide(a, b, out=a)
+            np.multiply(a, factor, out=out[start : start + _SUB], casting="same_kind")
+    if summed < _CERTAIN * x.size:
+        return None  # 1 + exp(v) has lost the digits of exp(v)
+    if out is not None:
+        slope = out.view(np.int32)
+        np.bitwise_xor(slope, flip, out=slope)
+    return summed
+
+
+@nll_loss.kernel
+def nll_of_indices(arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]) -> float | None:
+    """Rows of log-probabilities against indices: the gradient is 0 but for one number in each row."""
+    log_p, target, weight = arrays
+    if log_p.ndim != 2 or target.ndim != 1 or weight is not None or not log_p.flags.c_contiguous:
+        return None
+    at = _layout(log_p.shape)[0] + target
+    if outs[0] is not None:
+        outs[0].fill(0)
+        outs[0].reshape(-1)[at] = -factor
+    return -float(np.add.reduce(log_p.take(at), dtype=np.float64))
+
+
+_CONFIDENT = 0.9999999  # above this, 1 - p has lost digits that float32 could show
+_UNLIKELY = 600.0  # below exp(-600), p comes near the end of float64's range
+_LAYOUTS: dict[tuple[int, int], Any] = {}  # for shapes in use: where each row begins, a one for each class and row
 
 
 def _layout(shape: tuple[int, int]) -> Any:
@@ -21,21 +153,17 @@ def _layout(shape: tuple[int, int]) -> Any:
     return known
 
 
-_CONFIDENT = 0.9999999  # above this, 1 - p has lost digits that float32 could show
-_UNLIKELY = 600.0  # below exp(-600), p comes near the end of float64's range
-
-
 @cross_entropy.kernel
-def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: list[bool], reduction: str) -> Any:
+def cross_entropy_of_indices(
+    arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]
+) -> float | None:
     """float32 logits (N, C) against indices: -log p of the target, in float64 and so without a shift.
 
     float64 holds exp of every logit up to 700, and -log p keeps float32's digits until p comes within 1e-7 of 1:
     the examples more confident than that are mended by log1p(others), as the formula computes all of them.
     """
     z, target, weight = arrays
-    if z.ndim != 2 or z.dtype.itemsize != 4 or target.ndim != 1 or options["label_smoothing"] or z.size == 0:
-        return None
-    if needs[2]:
+    if z.ndim != 2 or z.dtype.itemsize != 4 or target.ndim != 1 or options["label_smoothing"] or outs[2] is not None:
         return None
     starts, ones, rows = _layout(z.shape)
     p = z.astype(np.float64, order="C")
@@ -57,20 +185,18 @@ def cross_entropy_of_indices(arrays: list[Any], options: dict[str, Any], needs: 
     share = None
     if weight is not None:
         share = weight[target]
-        value *= share
-        summed = np.dot(value, rows)
-    y, factor = reduce_block(value, summed, share, reduction, z.dtype)
-    if not needs[0]:
-        return y, None
+        summed = np.dot(value * share, rows)
+    gradient = outs[0]
+    if gradient is None:
+        return float(summed)
     likely -= 1.0
     if most > _CONFIDENT:
         likely[mended] = -others / (1.0 + others)
     scale = factor if share is None else factor * share
-    gradient = np.empty(z.shape, z.dtype)
-    np.multiply(p, (scale / total)[:, None], out=gradient, casting="same_kind")  # multiplied in float64, rounded once
+    np.multiply(p, (scale / total)[:, None], out=gradient, casting="same_kind")  # in float64, rounded once
     likely *= scale
     gradient.reshape(-1)[at] = likely
-    return y, (gradient, None, None)
+    return float(summed)
 
 
 def _others(z: Any, target: Any, rows: Any) -> Any:

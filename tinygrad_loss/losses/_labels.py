@@ -1,5 +1,6 @@
 """The domains of targets: class indices, signs, lists of labels, lengths, masks."""
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,28 +82,45 @@ class LabelListDomain(Domain):
         return None
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
-        classes = sizes["C"]
-        x = np.broadcast_to(np.arange(classes), shape).copy()
-        x = rng.permuted(x, axis=-1) if x.ndim and x.size else x
-        ends = rng.integers(1, classes + 1, size=(*shape[:-1], 1))
-        return np.asarray(np.where(np.arange(classes) < ends, x, -1))
+        classes, most = sizes["C"], shape[-1]
+        order = rng.permuted(np.broadcast_to(np.arange(classes), (*shape[:-1], classes)), axis=-1)[..., :most]
+        listed = np.arange(most) < rng.integers(1, classes + 1, size=(*shape[:-1], 1))
+        padded = np.concatenate([order, np.full((*shape[:-1], most - order.shape[-1]), -1)], axis=-1)
+        return np.asarray(np.where(listed, padded, -1))
+
+
+class LabelsDomain(Domain):
+    """Class indices in order; how many of a row count is said elsewhere, so that the loss checks them itself."""
+
+    name = "Labels"
+    describe = "a sequence of class indices, 0 to C-1"
+    integers = True
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        x, blank = rng.integers(0, sizes["C"] - ("blank" in sizes), size=shape), sizes.get("blank", sizes["C"])
+        return np.asarray(x + (x >= blank))
 
 
 class LengthsDomain(Domain):
-    """How long each sequence is; plain integers are accepted."""
+    """How much of an axis belongs to each example; plain integers are accepted."""
 
-    name = "Lengths"
-    describe = "a length, 0 or more"
     integers = True
     literals = (int, tuple, list)
 
+    def __init__(self, name: str, axis: str) -> None:
+        self.name, self.axis = name, axis
+        self.describe = f"a length, 0 to {axis}"
+
     def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
-        if x.size and np.minimum.reduce(x, axis=None) < 0:
-            raise ValueError(f"{where}{first(x < 0)} = {_at(np.asarray(x < 0), x)}: expected a length >= 0")
+        most = sizes.get(self.axis, math.inf)
+        if x.size and not (np.minimum.reduce(x, axis=None) >= 0 and np.maximum.reduce(x, axis=None) <= most):
+            bad = np.asarray((x < 0) | (x > most))
+            limit = ">= 0" if math.isinf(most) else f"from 0 to {self.axis}={most}"
+            raise ValueError(f"{where}{first(bad)} = {_at(bad, x)}: expected a length {limit}")
         return None
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
-        return np.asarray(rng.integers(1, sizes.get("T", 3) + 1, size=shape))
+        return np.asarray(rng.integers(1, sizes.get(self.axis, 3) + 1, size=shape))
 
 
 class SignDomain(Domain):
@@ -142,6 +160,22 @@ class PairDomain(SignDomain):
         return np.asarray(rng.choice([0.0, 1.0], size=shape))
 
 
+class OrderDomain(Domain):
+    """Numbers of which only the order counts: there is no derivative by them."""
+
+    name = "Order"
+    describe = "any real number; only their order counts"
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        bad = np.isnan(x)
+        if bad.any():
+            raise ValueError(f"{where}{first(bad)} is nan, which has no place in an order; expected real numbers")
+        return None
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return np.asarray(rng.integers(0, 4, size=shape) * 1.0)
+
+
 class MaskDomain(Domain):
     """True for what counts."""
 
@@ -158,12 +192,19 @@ if TYPE_CHECKING:
     from typing import Annotated as Group
     from typing import Annotated as Label
     from typing import Annotated as LabelList
+    from typing import Annotated as Labels
     from typing import Annotated as Lengths
     from typing import Annotated as Mask
+    from typing import Annotated as Order
     from typing import Annotated as Pair
     from typing import Annotated as Sign
+    from typing import Annotated as TargetLengths
 else:
-    Label, LabelList, Lengths, Group = LabelDomain(), LabelListDomain(), LengthsDomain(), GroupDomain()
-    Mask, Pair, Sign = MaskDomain(), PairDomain(), SignDomain()
+    Label, LabelList, Labels, Group = LabelDomain(), LabelListDomain(), LabelsDomain(), GroupDomain()
+    Lengths, TargetLengths = LengthsDomain("Lengths", "T"), LengthsDomain("TargetLengths", "S")
+    Mask, Order, Pair, Sign = MaskDomain(), OrderDomain(), PairDomain(), SignDomain()
 
-__all__ = ["Group", "Label", "LabelDomain", "LabelList", "Lengths", "Mask", "Pair", "Sign"]
+__all__ = [
+    "Group", "Label", "LabelDomain", "LabelList", "Labels", "Lengths", "Mask", "Order", "OrderDomain", "Pair", "Sign",
+    "TargetLengths",
+]  # fmt: skip

@@ -21,10 +21,12 @@ from ..walk import path_to, walk
 from ..writes import next_birth
 from . import _guard as guard
 from ._binding import Binding, bind
+from ._blocks import LEAST, fused, one_block
 from ._checks import value_checks_enabled
 from ._evaluation import evaluate, leaf_of, times_upstream, uses_others
 from ._module import module_class
 from ._reductions import advise_batchmean, resolve_reduction
+from ._routes import BLOCK
 from ._signature import Declaration, Per
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ class Loss:
         self.grad_name = node or "".join(part.capitalize() for part in self.name.split("_"))
         self.Module: Any = None
         self._kernel: Callable[..., Any] | None = None
+        self.plans: dict[Any, Any] = {}
         self._require: Callable[..., Any] | None = None
         self._advice: Callable[..., Any] | None = None
         self._bindings: list[Binding] = []  # the last signatures that passed, newest first
@@ -96,12 +99,7 @@ class Loss:
         return self.call(arrays, options, reduction, weight, mask if "mask" in d.counts else None)
 
     def call(
-        self,
-        arrays: tuple[Any, ...],
-        options: dict[str, Any],
-        reduction: str,
-        sample_weight: Any = None,
-        mask: Any = None,
+        self, arrays: Any, options: dict[str, Any], reduction: str, sample_weight: Any = None, mask: Any = None
     ) -> Tensor:
         """Check the arrays (shapes once per signature, values each time), compute, enter the tape."""
         shapes: list[Any] = []
@@ -133,8 +131,11 @@ class Loss:
         try:
             look = guard.check_values if value_checks_enabled() else guard.ignored
             kept = look(self, arrays, raw, binding, options, kept)
-            if self._kernel is not None and state.watch is None and kept is None and weight is None and binding.plain:
-                found = self._kernel(raw, options, needs, reduction)
+            if state.watch is None and kept is None and weight is None and not binding.composed:
+                if self._kernel is not None and binding.plain and raw[0].size <= BLOCK:
+                    found = one_block(self, raw, binding, options, needs, reduction)
+                if found is None and raw[0].size >= LEAST:
+                    found = fused(self, raw, binding, options, needs, reduction)
         finally:
             leave_quiet(token)
         if reduction == "mean" and self.declaration.batchmean and self.declaration.defaults["reduction"] == "mean":
@@ -168,11 +169,8 @@ class Loss:
         return binding
 
     def kernel(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Declare value and gradients by hand, beside the formula, which stays the truth.
-
-        ``function(arrays, options, needs, reduction)`` takes raw arrays and returns None for a case it leaves to
-        the formula, or (the reduced value, its gradient for each array, None where none is needed).
-        """
+        """Declare the value and gradients of a block by hand (see _kernels.py), beside the formula, which stays the
+        truth."""
         self._kernel = function
         return function
 

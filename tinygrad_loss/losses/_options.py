@@ -8,18 +8,20 @@ import numpy as np
 
 
 class Interval:
-    """A number between two bounds; ``closed``: the bounds belong to it."""
+    """A number between two bounds; ``closed``: the bounds belong to it; ``infinite``: so does inf."""
 
-    __slots__ = ("closed", "high", "low", "text")
+    __slots__ = ("closed", "high", "infinite", "low", "text")
 
-    def __init__(self, text: str, low: float, high: float = math.inf, closed: bool = True) -> None:
-        self.text, self.low, self.high, self.closed = text, low, high, closed
+    def __init__(
+        self, text: str, low: float, high: float = math.inf, closed: bool = True, infinite: bool = False
+    ) -> None:
+        self.text, self.low, self.high, self.closed, self.infinite = text, low, high, closed, infinite
 
     def check(self, where: str, value: Any) -> None:
         if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
             raise TypeError(f"{where} must be a number, got {type(value).__name__}")
         inside = self.low <= value <= self.high if self.closed else self.low < value <= self.high
-        if not inside or math.isinf(value):
+        if not inside or (math.isinf(value) and not self.infinite):
             raise ValueError(f"{where}={value!r}: expected {self.text}")
 
 
@@ -71,6 +73,18 @@ class Or:
             self.inner.check(where, value)
 
 
+class Axes:
+    """Some axes, by number."""
+
+    text = "an axis number or a tuple of them"
+    examples = (0, (1,), (-1, 0))
+
+    def check(self, where: str, value: Any) -> None:
+        axes = value if isinstance(value, (tuple, list)) else (value,)
+        if not all(isinstance(a, (int, np.integer)) and not isinstance(a, bool) for a in axes):
+            raise TypeError(f"{where} must be {self.text}, got {value!r}")
+
+
 class Function:
     """A callable, or None for the loss's own."""
 
@@ -91,4 +105,6 @@ IgnoreIndex = Annotated[int, Whole()]
 MaybeIgnoreIndex = Annotated[int | None, Or(Whole())]
 ClassNumber = Annotated[int, Whole(0)]
 OneOrTwo = Annotated[int, OneOf(1, 2)]
+NormOrder = Annotated[float, Interval("a number > 0, or inf", 0.0, closed=False, infinite=True)]
+MaybeAxes = Annotated[int | tuple[int, ...] | None, Or(Axes())]
 DistanceFunction = Annotated[Callable[..., Any] | None, Function()]

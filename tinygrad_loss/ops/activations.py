@@ -10,15 +10,15 @@ import numpy as np
 from ..dtypes import Array, is_number
 from ..primitive import Value, primitive
 from ..tape import Tensor
-from .elementwise import ge, gt, le, lt, sigmoid
+from .elementwise import ge, gt, le, lt, sigmoid, zeros_like_
 from .special import erf
 from .stable import logsigmoid
 
 
-def _clamp(x: Array, *, lo: Any, hi: Any) -> Any:
+def _clamp(x: Array, *, lo: Any, hi: Any, out: Array | None = None) -> Any:
     if lo is not None:
-        x = np.maximum(x, lo)
-    return x if hi is None else np.minimum(x, hi)
+        x = np.maximum(x, lo, out=out)
+    return x if hi is None else np.minimum(x, hi, out=x if lo is not None and x.ndim else out)  # 0-d: no array
 
 
 def _clamp_rule(g: Value, y: Value, x: Value, *, lo: Any, hi: Any) -> Value:
@@ -26,7 +26,7 @@ def _clamp_rule(g: Value, y: Value, x: Value, *, lo: Any, hi: Any) -> Value:
     return g * (inside & le(x, hi)) if lo is not None and hi is not None else g * inside
 
 
-clamp_ = primitive(_clamp, _clamp_rule, name="clamp")
+clamp_ = primitive(_clamp, _clamp_rule, name="clamp", into=True)
 clamp_tensor = primitive(
     lambda x, lo, hi: np.minimum(np.maximum(x, lo), hi),
     lambda g, y, x, lo, hi: g * (ge(x, lo) & le(x, hi)),
@@ -96,6 +96,20 @@ relu_ = primitive(
     lambda g, y, x: g * ~le(y, 0),  # 0 at 0, and nan passes on
     name="relu",
     arity=1,
+)
+step_ = primitive(  # nan where x is nan
+    lambda x, *, tie: np.heaviside(x, x.dtype.type(tie)),
+    lambda g, y, x, *, tie: zeros_like_(g),
+    name="step",
+    saves=False,
+)
+hinge = primitive(
+    lambda x, *, tie: np.maximum(x, x.dtype.type(0)),
+    lambda g, y, x, *, tie: g * step_(x, tie=tie),
+    name="hinge",
+    floats=True,
+    doc="max(input, 0) with the derivative ``tie`` at 0; unlike relu and clamp it hands a nan back as its gradient.",
+    example=("torch.ops.activations.hinge(tensor([-1., 2.]), tie=1.0)", "tensor([0., 2.])"),
 )
 leaky_relu_ = primitive(
     lambda x, *, slope: np.where(x > 0, x, x * slope),

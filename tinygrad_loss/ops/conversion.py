@@ -15,6 +15,7 @@ from ..dtypes import bool_ as _bool
 from ..primitive import primitive
 from ..quiet import quiet
 from ..tape import Tensor
+from ..tracing import note_read
 from .protocols import array_protocol as array_protocol
 from .protocols import deepcopy as deepcopy
 from .protocols import numpy as numpy
@@ -162,11 +163,13 @@ def item(self: Tensor) -> Any:
         )
     if self.needs_grad:
         note_cut("item")
+    note_read()
     return self.array.item()
 
 
 def tolist(self: Tensor) -> Any:
     """The elements as nested lists of Python numbers."""
+    note_read()
     return self.array.tolist()
 
 
@@ -179,6 +182,7 @@ def truth(self: Tensor) -> bool:
             "use x.any() or x.all(), or x is None. If this came from building a loss, build it first: "
             "nn.MSELoss()(input, target)"
         )
+    note_read()
     with quiet():
         return bool(self.array.item())
 
@@ -189,6 +193,7 @@ def _single(self: Tensor, function: str) -> Any:
             f"{function}: only one element tensors can be converted to Python scalars, got shape "
             f"{tuple(self.array.shape)}; use tolist()"
         )
+    note_read()
     return self.array.item()
 
 
@@ -209,6 +214,7 @@ def as_index(self: Tensor) -> int:
             "only integer tensors of a single element can be converted to an index, got "
             f"{self.dtype} of shape {tuple(self.array.shape)}; use int(x), or x.long()"
         )
+    note_read()
     return int(self.array.item())
 
 

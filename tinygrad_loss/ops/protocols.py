@@ -12,6 +12,7 @@ from ..dtypes import Array
 from ..primitive import PRIMITIVES
 from ..quiet import quiet
 from ..tape import Tensor
+from ..tracing import note_read
 
 
 def _refuse_grad(self: Tensor, name: str) -> None:
@@ -29,12 +30,14 @@ def numpy(self: Tensor, *, force: bool = False) -> Array:
     """
     if not force:
         _refuse_grad(self, "numpy")
+    note_read()
     return self.array
 
 
 def array_protocol(self: Tensor, dtype: Any = None, copy: bool | None = None) -> Array:
     """``np.asarray(x)``: as :func:`numpy`."""
     _refuse_grad(self, "np.asarray")
+    note_read()
     with quiet():
         return np.array(self.array, dtype, copy=copy)
 

@@ -1,0 +1,205 @@
+"""The likelihood of labels under ``ctc_loss``: once as the recursion over frames, once by hand.
+
+The recursion (Graves et al. 2006) works on logarithms and consists of primitives: it gives derivatives of every
+order. A plain call takes the sums over paths from both ends, in float64 probabilities that are rescaled every few
+frames (Rabiner 1989): many times as fast, and more exact. What falls below their range on the way could only matter
+in a path that is exp(600) times less likely than its beginnings and ends allow: then, and where the result is nan,
+the recursion takes over.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import Array
+from ..modes import Scope, State, reset_state, set_state
+from ..ops.gathering import gather, take_along_dim
+from ..ops.joining import cat, stack, unbind
+from ..ops.masking import where
+from ..ops.reduce import all_
+from ..ops.stable import logsumexp
+from ..primitive import Value, primitive
+from ..tape import Tensor
+from ..walk import path_to, walk
+from ._alignments import Alignments
+
+_BLOCK = 1 << 21  # numbers that are worked on together: 16 MB
+_DEEP = 600.0  # exp(-600) is far above the smallest numbers
+_SELDOM = 8  # frames between two rescalings, at most
+
+
+def total(ways: Value, dim: int) -> Value:
+    """logsumexp; where no way leads (all are -inf), -inf, and nothing flows back."""
+    closed = all_(ways == -math.inf, dim=(dim,), keepdim=True)
+    return where(closed, -math.inf, logsumexp(where(closed, 0.0, ways), dim, keepdim=True)).squeeze(dim)
+
+
+def by_steps(log_probs: Value, path: Alignments) -> Value:
+    """The log-likelihood of each example's labels, frame by frame; ``log_probs`` in float64."""
+    heard = path.heard(log_probs.shape[0])[:, :, None]
+    # a frame beyond the end has no part, not even as nan
+    log_p = where(heard, take_along_dim(log_probs, path.states[None], 2), 0.0)
+    # alpha[:, 2 + s]: the log-probability of all ways into state s. Two places before the first state stand for the
+    # shifts; the last of them is where all ways begin (without frames they also end, in state 0).
+    alpha: Value = np.full((len(path.last), path.states.shape[1] + 2), -math.inf)
+    edge = alpha[:, :2].copy()
+    alpha[np.arange(len(alpha)), 1 + (path.frames == 0)] = 0.0
+    for step, going in zip(unbind(log_p), heard, strict=True):
+        ways = stack([alpha[:, 2:], alpha[:, 1:-1], where(path.skips, alpha[:, :-2], -math.inf)])
+        alpha = where(going, cat([edge, total(ways, 0) + step], 1), alpha)
+    return total(gather(alpha, 1, path.last[:, None] + np.array([2, 1])), 1)
+
+
+class _Steps:
+    """The recursion, for what probabilities cannot hold."""
+
+    def __init__(self, log_probs: Array, path: Alignments) -> None:
+        self.log_probs, self.path = log_probs, path
+        self.value = by_steps(log_probs.astype(np.float64), path)
+
+    def gradient(self, g: Array) -> Any:
+        leaf = Tensor(self.log_probs.astype(np.float64), requires_grad=True)
+        token = set_state(State(True, Scope("ctc_likelihood", None), None))
+        try:
+            result = by_steps(leaf, self.path)
+        finally:
+            reset_state(token)
+        return walk([result], [g.astype(np.float64)])[leaf] if result.needs_grad else np.zeros_like(self.log_probs)
+
+
+class _Sums:
+    """The sums over paths: ``value`` (N), and ``shares`` (T, N, C), the probability of each class given the labels."""
+
+    def __init__(self, value: Array, shares: Array | None) -> None:
+        self.value, self.shares = value, shares
+
+    def gradient(self, g: Array) -> Any:
+        return self.shares * g[:, None]
+
+
+def _sums(log_probs: Array, path: Alignments, slopes: bool) -> _Sums | None:
+    """Some examples at a time; None where the numbers do not hold it."""
+    frames, _, classes = log_probs.shape
+    value = np.where((path.frames == 0) & (path.last == 0), 0.0, -math.inf)
+    shares = np.zeros_like(log_probs) if slopes else None
+    possible = np.flatnonzero((path.needed <= path.frames) & (path.frames > 0))
+    each = frames * (classes + 3 * path.states.shape[1] + 2)
+    rows = max(_BLOCK // max(each, 1), 1)
+    room = np.empty(each * min(rows, len(possible)))  # at once: that the next call finds it again spares page faults
+    for some in (possible[i : i + rows] for i in range(0, len(possible), rows)):
+        found = _block(log_probs, path, some, slopes, room)
+        if found is None:
+            return None
+        value[some], part = found
+        if shares is not None:
+            shares[: len(part), some] = part
+    return _Sums(value, shares)
+
+
+def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: Array) -> Any:
+    last, final = path.last[some], path.frames[some] - 1
+    frames, states, rows = int(final.max()) + 1, int(last.max()) + 1, len(some)
+    classes, size = log_probs.shape[2], states * rows
+    labels, skips = path.states[some, :states].T, path.skips[some, :states].T.astype(np.float64)
+    all_p, p, into, padded = _cut(room, frames, rows * classes, size, size, size + 2 * rows)
+    all_p[:] = log_probs[:frames, some].reshape(frames, -1)
+    lowest = np.minimum.reduce(all_p, axis=None)
+    every = _SELDOM if lowest * _SELDOM > -_DEEP else max(int(-_DEEP / lowest), 1)
+    np.exp(all_p, all_p)
+    past = np.arange(frames)[:, None] > final
+    if final.min() < frames - 1:
+        all_p.reshape(frames, rows, classes)[past] = 0.0
+    own = np.arange(rows)
+    places = own * classes + labels  # (L, N): where in a frame the probability of a state's label is
+    np.take(all_p, places.ravel(), 1, p, "clip")
+    # paths begin in the first two states and end in the last two (for an empty target, in the only one)
+    ends = np.where(last > 0, last - 1, last) * rows + own, last * rows + own
+    begin = {0: np.arange(min(states, 2) * rows)}
+    end = {int(t): np.concatenate([e[final == t] for e in ends]) for t in np.unique(final)}
+    through, scale = _sweep(p, skips, begin, every, padded, into)
+    whole = through[final, ends[0]] * (last > 0) + through[final, ends[1]]
+    value = np.log(whole) + scale[final, own]
+    onward, rest = _sweep(p, np.concatenate([skips[2:], np.zeros_like(skips[:2])]), end, every, padded)
+    depth = np.concatenate([np.zeros((1, rows)), scale[:-1]]) + rest - value
+    depth[past] = 0.0
+    if not (np.isfinite(value).all() and np.maximum.reduce(depth, axis=None) < _DEEP):
+        return None
+    if not slopes:
+        return value, None
+    into *= onward
+    shares = into.reshape(frames, states, rows)
+    shares *= np.exp(depth)[:, None]
+    at = np.arange(0, frames * rows * classes, rows * classes)[:, None, None] + places[1::2]
+    found = np.bincount(at.ravel(), shares[:, 1::2].ravel(), frames * rows * classes).reshape(frames, rows, classes)
+    found[:, :, path.blank] += np.add.reduce(shares[:, ::2], 1)
+    return value, found
+
+
+def _cut(room: Array, frames: int, *sizes: int) -> list[Array]:
+    """Arrays (T, size) side by side in ``room``."""
+    starts = np.cumsum([0, *sizes]) * frames
+    return [room[a : a + frames * n].reshape(frames, n) for a, n in zip(starts, sizes, strict=False)]
+
+
+def _sweep(
+    p: Array, skips: Array, starts: dict[int, Array], every: int, padded: Array, without: Array | None = None
+) -> tuple[Array, Array]:
+    """The sums over all paths from one end (T, L * N), in ``padded``, and the logarithm of what they have to be
+    multiplied by (T, N). ``starts``: in which states paths begin, by frame; ``without``: where to keep the sums
+    without the frame's own probability, when going forward; backward otherwise."""
+    states, rows = skips.shape
+    size, pad, back = states * rows, 2 * rows, without is None
+    own, near, far = slice(pad, None), slice(rows, rows + size), slice(0, size)
+    if back:  # the states before, in this direction, stand behind
+        own, far = far, own
+        padded[:, size:] = 0.0
+    else:
+        padded[:, :pad] = 0.0
+    skip, jump, u = skips.ravel(), np.empty(size), np.empty(size)
+    totals = np.ones((len(p), rows))
+    before: Any = None
+    for t in range(len(p) - 1, -1, -1) if back else range(len(p)):
+        x = padded[t, own]
+        u = u if without is None else without[t]
+        if before is None:
+            u[:] = 0.0
+        else:
+            np.multiply(before[far], skip, jump)
+            np.add(before[own], before[near], u)
+            np.add(u, jump, u)
+        if t in starts:
+            u[starts[t]] = 1.0
+        np.multiply(u, p[t], x)
+        if t % every == 0:
+            grid = x.reshape(states, rows)
+            whole = np.add.reduce(grid, 0)
+            whole[whole == 0.0] = 1.0
+            grid /= whole
+            totals[t] = whole
+        before = padded[t]
+    scale = np.log(totals, totals)
+    scale = np.add.accumulate(scale[::-1], 0)[::-1] if back else np.add.accumulate(scale, 0)
+    return padded[:, own], scale
+
+
+def _likelihood(log_probs: Array, *, path: Alignments, slopes: bool) -> tuple[Array, Any]:
+    found = _sums(log_probs, path, slopes) or _Steps(log_probs, path)
+    return found.value.astype(log_probs.dtype), found
+
+
+def _likelihood_rule(g: Value, y: Value, log_probs: Value, *, path: Alignments, slopes: bool, kept: Any) -> Value:
+    if kept is not None:
+        return kept.gradient(g)
+    start = log_probs.double()
+    value = by_steps(start, path)
+    return walk([value], [g.double()], taped=True, only=path_to([value], [start]), capture={start})[start]
+
+
+ctc_likelihood = primitive(
+    _likelihood,
+    _likelihood_rule,
+    name="ctc_likelihood",
+    keeps=True,
+    doc="The log-likelihood (N) of the labels that ``path`` holds, from log-probabilities (T, N, C).",
+)

@@ -1,0 +1,94 @@
+"""How many threads large losses may use, and the pool that runs them.
+
+NumPy releases the interpreter lock in its loops, so blocks of rows run side by side. The pool is made when it
+is first needed and belongs to one process: a forked child makes its own.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
+_count = 0  # 0: as many as the machine gives this process
+_pool: ThreadPoolExecutor | None = None
+_pool_size = 0
+
+
+def get_num_threads() -> int:
+    """How many threads a large loss may use; at first, the processors this process may run on.
+
+    >>> get_num_threads() >= 1
+    True
+    """
+    if _count:
+        return _count
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity is not None else os.cpu_count() or 1
+
+
+def set_num_threads(count: int) -> None:
+    """Let large losses use ``count`` threads. Their results are the same bits for any number.
+
+    NumPy's matrix products have threads of their own, which this does not touch: set OMP_NUM_THREADS before the
+    start for those. Raises TypeError for what is no int, ValueError below 1.
+
+    >>> before = get_num_threads()
+    >>> set_num_threads(1)
+    >>> get_num_threads()
+    1
+    >>> set_num_threads(before)
+    """
+    global _count
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise TypeError(f"set_num_threads: count must be an int, got {type(count).__name__}")
+    if count < 1:
+        raise ValueError(f"set_num_threads: count={count}; expected at least 1")
+    _count = count
+
+
+def run_all(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+    """The results of independent tasks, in their order; the first error is raised when all have ended."""
+    threads = min(get_num_threads(), len(tasks))
+    if threads <= 1:
+        return [task() for task in tasks]
+    futures = [_executor().submit(task) for task in tasks[1:]]
+    error: BaseException | None = None
+    results: list[Any] = []
+    try:
+        results.append(tasks[0]())
+    except BaseException as raised:
+        error = raised
+    for future in futures:
+        try:
+            results.append(future.result())
+        except BaseException as raised:
+            error = error or raised
+    if error is not None:
+        raise error
+    return results
+
+
+def _executor() -> ThreadPoolExecutor:
+    global _pool, _pool_size
+    wanted = get_num_threads() - 1
+    if _pool is None or _pool_size < wanted:
+        from concurrent.futures import ThreadPoolExecutor
+
+        if _pool is not None:
+            _pool.shutdown(wait=False)
+        _pool, _pool_size = ThreadPoolExecutor(wanted, "tinygrad_loss"), wanted
+    return _pool
+
+
+def _forget_pool() -> None:
+    """A forked child has none of its parent's threads."""
+    global _pool
+    _pool = None
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_pool)
