@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,13 +11,15 @@ import pytest
 
 import tinygrad_loss as tl
 from tinygrad_loss import autograd
+from tinygrad_loss.losses import set_value_checks
 from tinygrad_loss.losses._labels import LabelDomain
 from tinygrad_loss.losses._loss import Loss
-from tinygrad_loss.losses._options import Interval, Whole
+from tinygrad_loss.losses._options import Flag, Function, Interval, OneOf, Or, Whole
 
 from .laws import close
+from .loss_changes import another, plain, redrawn
 from .loss_laws import advised, evaluate
-from .loss_samples import REFUSED, LossSample, call, leaves, values_of
+from .loss_samples import REFUSED, LossSample, Plan, allowed, build, call, leaves, option_grid, possible, values_of
 from .samples import seeded
 
 SEED = tl.tensor(np.asarray(seeded("seed").uniform(0.5, 1.5, ())))  # what evaluate() starts from
@@ -29,6 +33,7 @@ def law_graph(loss: Loss, sample: LossSample) -> None:
         z = call(loss, sample, "sum", **given)
     assert repr(y.grad_fn).startswith(f"<{loss.grad_name}Backward0") and not y.is_leaf
     y.backward(retain_graph=True)
+    given = {n: x for n, x in given.items() if x.requires_grad}
     once = {n: x.grad.array.copy() for n, x in given.items()}
     for name, x in given.items():
         assert not any(np.shares_memory(x.grad.array, other.array) for other in (*given.values(), y)), name
@@ -41,7 +46,7 @@ def law_graph(loss: Loss, sample: LossSample) -> None:
     with advised():
         (call(loss, sample, "sum", **tripled) * 3.0).backward()
     for name, x in given.items():
-        close(x.grad, 5 * once[name], 1e-14, f"through a non-leaf {name}")
+        close(x.grad, 5 * once[name], 1e-14, f"through a non-leaf {name}", least=0.1)
     z.backward(inputs=list(given.values()))
 
 
@@ -54,6 +59,7 @@ def law_no_grad(loss: Loss, sample: LossSample) -> None:
         assert call(loss, sample).grad_fn is None
         y = call(loss, sample, "sum", **given)
         again = call(loss, sample, "sum", **given)
+    given = {n: x for n, x in given.items() if x.requires_grad}
     plain = autograd.grad(y, list(given.values()))
     assert all(g.grad_fn is None for g in plain)
     assert [g.dtype for g in plain] == [x.dtype for x in given.values()]
@@ -65,8 +71,9 @@ def law_no_grad(loss: Loss, sample: LossSample) -> None:
 def law_one_by_one(loss: Loss, sample: LossSample) -> None:
     """The gradient of one argument is the same whether or not others want theirs."""
     _, whole = evaluate(loss, sample, "sum")
-    for name in sample.floats():
-        x = tl.tensor(sample.arrays[name], requires_grad=True)
+    for name, x in leaves(sample).items():
+        if not x.requires_grad:
+            continue
         with advised():
             (g,) = autograd.grad(call(loss, sample, "sum", **{name: x}), x, SEED)
         close(g, whole[name], 1e-14, f"gradient of {name} alone")
@@ -83,7 +90,7 @@ def law_unmodified(loss: Loss, sample: LossSample) -> None:
         y = call(loss, sample)
         np.testing.assert_array_equal(call(loss, sample, **strided).array, y.array)
         for name, x in arrays.items():
-            if isinstance(sample.specs[name].domain, LabelDomain):
+            if x.dtype.kind == "i":
                 for kind in (np.int32, np.int16, np.int8) + ((np.uint8,) if x.size and x.min() >= 0 else ()):
                     np.testing.assert_array_equal(call(loss, sample, **{name: tl.tensor(x.astype(kind))}).array, y.array)
 
@@ -126,7 +133,10 @@ def law_bad_calls(loss: Loss, sample: LossSample) -> None:
     refuses(loss, TypeError, ["twice", required[0]], arrays[required[0]], **arrays)
     for name in required:
         refuses(loss, TypeError, ["missing", name], **{n: x for n, x in arrays.items() if n != name})
+        taken = next(a.literals for a in loss.declaration.arguments if a.name == name)
         for wrong in (1.0, None, [1.0], np.ones(3)):
+            if isinstance(wrong, taken):
+                continue
             refuses(loss, TypeError, [name, "Tensor"], **{**arrays, name: wrong})
     for bad in ("avg", "batch_mean", None):
         with pytest.raises(ValueError, match="reduction"):
@@ -141,6 +151,21 @@ def law_bad_calls(loss: Loss, sample: LossSample) -> None:
         loss.Module()(arrays[required[0]])
 
 
+def wrong_shapes(sample: LossSample, name: str) -> list[tuple[int, ...]]:
+    """Shapes that cannot be meant, whatever broadcasts."""
+    spec, shape = sample.specs[name], sample.given()[name].shape
+    names = list(sample.given())
+    whole = sample.given()[names[0]].shape
+    if name == names[0]:
+        return [()] if any(a.isalpha() for a in spec.axes) else []
+    known = {a for n in names[: names.index(name)] for a in sample.specs[n].axes}
+    if {"*", "..."} & set(spec.axes) - known:
+        return []
+    wrong = {(*shape, 1), (7, *shape), (1, 1, *shape)} - {shape}
+    relative = spec.axes in (("broadcast",), ("row",))
+    return sorted(s for s in wrong if not (relative and (_broadcasts(s, whole) or len(s) <= len(whole))))
+
+
 def _broadcasts(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
     try:
         return np.broadcast_shapes(shape, whole) == whole
@@ -148,42 +173,70 @@ def _broadcasts(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
         return False
 
 
-def law_bad_arrays(loss: Loss, sample: LossSample) -> None:
-    """A shape that does not fit, and values outside a domain, are refused with their argument and place."""
+def law_bad_shapes(loss: Loss, sample: LossSample) -> None:
+    """A shape that does not fit is refused with its argument."""
     arrays = {n: tl.tensor(x) for n, x in sample.given().items()}
-    first = next(iter(arrays))
+    for name in arrays:
+        for shape in wrong_shapes(sample, name):
+            wrong = tl.tensor(np.resize(sample.given()[name], shape))
+            for checked in (True, False):
+                with set_value_checks(checked):
+                    refuses(loss, (ValueError, RuntimeError, TypeError), [name], **{**arrays, name: wrong}, **sample.options)
+
+
+def bad_values(sample: LossSample, name: str) -> tuple[float, ...]:
+    domain = sample.specs[name].domain
+    if domain.name == "Distribution" and sample.options.get("log_target"):
+        return (0.5,)
+    if domain.name == "Prediction" and not sample.options["from_logits"]:
+        return (-0.5, 1.5, math.inf)
+    return REFUSED[domain.name]
+
+
+def law_bad_values(loss: Loss, sample: LossSample) -> None:
+    """A value outside its domain is refused with its argument and place; with the checks off, floats are not looked at."""
+    arrays = {n: tl.tensor(x) for n, x in sample.given().items()}
     for name, x in arrays.items():
-        spec = sample.specs[name]
-        if name != first:
-            for shape in {(*x.shape, 1), (7, *x.shape), (1, 1, *x.shape)}:
-                if spec.axes == ("broadcast",) and _broadcasts(shape, sample.sizes["..."]):
-                    continue
-                wrong = tl.tensor(spec.domain.sample(seeded("wrong"), shape, {**sample.sizes, **sample.options}))
-                refuses(loss, (ValueError, RuntimeError), [name], **{**arrays, name: wrong}, **sample.options)
-        elif spec.axes != ("...",):
-            refuses(loss, ValueError, [name, "()"], **{**arrays, name: tl.tensor(-1.0)}, **sample.options)
         if not x.array.size:
             continue
-        place = (0,) * x.ndim
-        for bad in REFUSED[spec.domain.name] if not sample.options.get("log_target") or name != "target" else (0.5,):
-            changed = np.array(x.array)
-            changed[place] = bad
-            words = [name] + ([f"[{', '.join(map(str, place))}]"] if place else [])
-            kinds = (ValueError, RuntimeError, IndexError)
-            refuses(loss, kinds, words, **{**arrays, name: tl.tensor(changed)}, **sample.options)
+        for place in {(0,) * x.ndim, tuple(n - 1 for n in x.shape)}:
+            listed = sample.specs[name].domain.name == "LabelList"
+            for bad in bad_values(sample, name) if not listed or not any(place) else ():
+                changed = np.array(x.array)
+                changed[place] = bad
+                words = [name] + ([f"[{', '.join(map(str, place))}]"] if place else [])
+                kinds = (ValueError, RuntimeError, IndexError)
+                refuses(loss, kinds, words, **{**arrays, name: tl.tensor(changed)}, **sample.options)
+                if x.array.dtype.kind == "f":
+                    with advised(), set_value_checks(False):
+                        loss(**{**arrays, name: tl.tensor(changed)}, **sample.options)
+
+
+def bad_option_values(check: Any) -> list[Any]:
+    """What an option's check has to refuse."""
+    if isinstance(check, Or):
+        return [v for v in bad_option_values(check.inner) if v is not None]
+    bad: list[Any] = ["x", None]
+    if isinstance(check, Interval):
+        bad += [check.low - 0.1, np.nan, *([] if check.infinite else [np.inf]), True, *([] if check.closed else [check.low])]
+        bad = [v for v in bad if v != -np.inf] + ([check.high + 0.1] if np.isfinite(check.high) else [])
+    elif isinstance(check, Whole):
+        bad += [0.5, True, *([] if check.least is None else [check.least - 1])]
+    elif isinstance(check, Flag):
+        bad += [1, 0.0]
+    elif isinstance(check, OneOf):
+        bad += ["nothing of these", -17, True]
+    elif isinstance(check, Function):
+        bad = ["x", 1.0]
+    return bad
 
 
 def law_bad_options(loss: Loss, sample: LossSample) -> None:
     """An option outside its domain is refused by function and module."""
     arrays = {n: None if x is None else tl.tensor(x) for n, x in sample.arrays.items()}
-    for name, check in loss.declaration.checks.items():
-        bad: list[Any] = ["x", None]
-        if isinstance(check, Interval):
-            bad += [check.low - 0.1, np.nan, np.inf, *([] if check.closed else [check.low])]
-            bad += [check.high + 0.1] if np.isfinite(check.high) else []
-        elif isinstance(check, Whole):
-            bad += [0.5]
-        for value in bad:
+    for name in loss.declaration.options:
+        assert name in loss.declaration.checks, f"{name} has no check: annotate it as Positive, Switch, ..."
+        for value in bad_option_values(loss.declaration.checks[name]):
             refuses(loss, (TypeError, ValueError), [name], **arrays, **{name: value})
             if name in loss.Module.order:
                 with pytest.raises((TypeError, ValueError), match=name):
@@ -197,18 +250,43 @@ def law_all_matters(loss: Loss, sample: LossSample) -> None:
     with advised():
         before = call(loss, sample, "none").array
         for name in sample.given():
-            x = np.asarray(sample.arrays[name])
-            other = np.flip(x) if x.dtype.kind != "f" else np.clip(x * 0.5, -3.0, 0.9)
-            if not np.array_equal(other, x):
-                assert not np.array_equal(call(loss, sample.with_arrays(**{name: other}), "none").array, before), name
+            other = another(sample, name)
+            # beyond every hinge the value is 0, but not where two arguments are equal
+            alike = [n for n in sample.given() if sample.specs[n] is not sample.specs[name] and _alike(sample, n, name)]
+            equal = [sample.given()[n] for n in alike]
+            found = [call(loss, sample.with_arrays(**{name: x}), "none").array for x in [other, *equal] if x is not None]
+            assert other is None or any(not np.array_equal(x, before) for x in found), name
         for name in loss.declaration.options:
-            found = []
-            for value in {*values_of(loss, name), *(range(4) if name == "ignore_index" else ())}:
-                try:
-                    found.append(call(loss, sample.with_options(**{name: value}), "none").array)
-                except (ValueError, RuntimeError):
-                    found.append(np.zeros(0))
-            assert any(not np.array_equal(y, before) for y in found), f"{name} is ignored"
+            values = [*values_of(loss, name), *(range(4) if name == "ignore_index" else ()), *((0.5, 3.0) if name == "eps" else ())]
+            assert any(_matters(loss, drawn, name, values) for drawn in _settings(loss, sample)), f"{name} is ignored"
+
+
+def _alike(sample: LossSample, one: str, other: str) -> bool:
+    """Whether two arguments are of one domain and shape."""
+    a, b = sample.given()[one], sample.given()[other]
+    return sample.specs[one].domain is sample.specs[other].domain and a.shape == b.shape
+
+
+def _settings(loss: Loss, sample: LossSample) -> Iterator[LossSample]:
+    """The sample with other values; and with other options, beside which an option may mean something."""
+    yield from redrawn(sample, 8)
+    yield sample.with_arrays(**{n: np.asarray(x) * 0.1 for n, x in sample.given().items() if plain(sample.specs[n])})  # inside hinges
+    for options in option_grid(loss, 12):
+        plan = Plan(sample.specs, sample.sizes, sample.batched, options)
+        if allowed(plan) and possible(loss, plan):
+            yield build(loss, **vars(plan))
+
+
+def _matters(loss: Loss, sample: LossSample, option: str, values: list[Any]) -> bool:
+    before = call(loss, sample, "none").array
+    for value in values:
+        try:
+            after = call(loss, sample.with_options(**{option: value}), "none").array
+        except (ValueError, RuntimeError):
+            return True
+        if not np.array_equal(after, before):
+            return True
+    return False
 
 
 def law_dtype_errors(loss: Loss, sample: LossSample) -> None:

@@ -49,7 +49,7 @@ def primitive_samples() -> dict[str, list[Sample]]:
     return {
         **{n: OPERATIONS[n] for n in OPERATIONS if n not in _REWORDED},
         **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), integers), "bitwise_not": [s(np.array([6, 0])), s(np.array([True, False]))],
-        "zeros_like_": [s(x) for x in shapes], "alias": [s(x) for x in shapes], "erf": OPERATIONS["erf"],
+        "zeros_like_": [s(x) for x in shapes], "alias": [s(x) for x in shapes], "erf": OPERATIONS["erf"], "bell": OPERATIONS["erf"],
         "add": [s(a, b) for a, b in _two(real, real, seeded("+"))], "sub": [s(a, b) for a, b in _two(real, real, seeded("-"))],
         "div": OPERATIONS["true_divide"], "leaky_relu": [s(x, slope=0.2) for x in _one(off_zero, seeded("lr"))],
         "elu": [s(x, alpha=0.5) for x in _one(off_zero, seeded("elu"))],
@@ -62,6 +62,8 @@ def primitive_samples() -> dict[str, list[Sample]]:
         **{n: _along(n, dims=(0,)) for n in ("softmax", "log_softmax", "softmax_complement")}, "cumsum": [s(x, dim=0, reverse=b) for x in shapes for b in (True, False)],
         "prod": [s(_X[3,]), s(_X[2, 3]), s(_X[2, 0]), s(np.array([0.0, 2.0, 0.0]))],
         "clip_infinite": [s(a, b) for a, b in _two(real, positive, seeded("ci"))], "clamp": [s(x, lo=-0.1, hi=0.1) for x in _one(off_zero, seeded("c"))],
+        **{n: [s(x, tie=t) for t in (0.0, 1.0) for x in _one(off_zero, seeded("h"))] for n in ("hinge", "step")},
+        "sparsemax": _along("sparsemax", dims=(0,)),
         "clamp_tensor": [s(inside, np.full(3, -1.0), np.full((2, 1), 1.0)), s(_X[()], np.array(-9.0), np.array(9.0)), s(_X[0, 3], _X[3,], _X[3,])],
         "clamp_min_tensor": [s(inside, np.full(3, -1.0)), s(_X[()], np.array(-9.0)), s(_X[0, 3], _X[3,])],
         "clamp_max_tensor": [s(inside, np.full(3, 1.0)), s(_X[()], np.array(9.0)), s(_X[0, 3], _X[3,])],
@@ -79,6 +81,9 @@ def primitive_samples() -> dict[str, list[Sample]]:
         "bmm": [s(_X[2, 3, 4], _X[2, 3, 4].swapaxes(1, 2)), s(_X[2, 3, 4], _X[4,].reshape(1, 4, 1)), s(_X[2, 3, 4][:0], _X[4,].reshape(1, 4, 1))],
         **{n: [s(_X[2, 3], dim=(1,), eps=0.0), s(_X[2, 3, 4], dim=(1,), eps=1e-3), s(_X[2, 3], dim=(0,), eps=9.0),
                s(_X[0, 3], dim=(1,), eps=0.0), s(_X[()], dim=(), eps=5.0)] for n in ("unit", "inverse_length", "longer")},
+        **{n: OPERATIONS["tanh"] for n in ("expm2", "log_cosh", "entropy_gap")}, "hypot": [s(a, b) for a, b in _two(off_zero, off_zero, seeded("hypot"))],
+        "poisson_cost": [s(a, b, stirling=k) for k in (False, True) for a, b in _two(real, positive, seeded("poisson"))],
+        "rate_gap": [s(a, b) for a, b in _two(real, positive, seeded("rates"))], "raise_to": [s(x, lo=-9.0) for x in _one(real, seeded("raise"))],
         "standardize": [s(_X[2, 3], axes=(1,), eps=1e-5), s(_X[2, 3, 4], axes=(1, 2), eps=0.1), s(_X[0, 3], axes=(1,), eps=1e-5)], "rstd": [s(_X[2, 3], axes=(1,), eps=0.1), s(_X[0, 3], axes=(1,), eps=0.1)],
     }  # fmt: skip
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import tinygrad_loss as tl
-from tinygrad_loss import autograd, losses, nn, optim, utils
+from tinygrad_loss import autograd, losses, nn, optim, utils, viz
 from tinygrad_loss.nn import functional, init
 from tinygrad_loss.optim import lr_scheduler
 from tinygrad_loss.utils import data
 
 PLACES: dict[str, ModuleType] = {
     "": tl, "nn.": nn, "F.": functional, "nn.init.": init, "optim.": optim, "lr_scheduler.": lr_scheduler,
-    "autograd.": autograd, "losses.": losses, "utils.data.": data,
+    "autograd.": autograd, "losses.": losses, "utils.data.": data, "viz.": viz,
 }  # fmt: skip
 NAMES = {n: getattr(tl, n) for n in tl.__all__ if n not in ("float", "int", "bool")}  # in examples these are Python's
 GLOBALS: dict[str, Any] = {

@@ -20,16 +20,16 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 TREES = {f: ast.parse(f.read_text(encoding="utf-8")) for f in FILES}
 TOP = {"pyproject.toml", "README.md", "LICENSE", "tinygrad_loss", "examples", "notebooks", "tests"}
 GENERATED = {"build", "dist", "__pycache__"}
-OPTIONAL = {"graphviz", "tqdm", "matplotlib", "torch", "IPython"}
+OPTIONAL = {"graphviz", "pygraphviz", "tqdm", "matplotlib", "torch", "IPython"}
 # One step may use what is on its own level or below it; what is not listed hangs off the side.
 LEVELS = [
-    {"quiet", "dtypes", "accumulate", "modes", "callsite", "writes", "devices", "atomic", "coercion"},
+    {"quiet", "dtypes", "accumulate", "modes", "callsite", "writes", "devices", "atomic", "coercion", "tracing", "threads"},
     {"tape", "tree"}, {"walk"}, {"backward"}, {"primitive"}, {"ops", "printing"},
     {"creation", "ingest", "filling", "generator", "random", "registry", "state_dict", "module"},
     {"operators"},  # binds everything as methods
     {"losses"}, {"nn"}, {"optim"},
 ]  # fmt: skip
-SIDE = {"autograd", "serialization", "utils", "viz"}
+SIDE = {"autograd", "choose", "explanation", "serialization", "utils", "viz"}
 
 
 def module_of(file: Path) -> str:
@@ -112,7 +112,7 @@ def test_no_import_cycles() -> None:
         visit(name, ())
 
 
-LATE = {("tinygrad_loss", f"tinygrad_loss.{name}") for name in (*SIDE, "optim")}  # the package imports its side rooms on first use
+LATE = {("tinygrad_loss", f"tinygrad_loss.{name}") for name in (*SIDE, "optim")} | {("tinygrad_loss.threads", "concurrent.futures.ThreadPoolExecutor")}  # the package imports its side rooms on first use
 
 
 def test_no_imports_inside_functions() -> None:

@@ -54,7 +54,7 @@ from .dtypes import bool_ as bool
 from .dtypes import float_ as float
 from .dtypes import int_ as int
 from .generator import default_generator
-from .losses import loss
+from .losses import loss, set_value_checks
 from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, scope, set_grad_enabled
 from .nn.functional import (
     clamp,
@@ -160,11 +160,14 @@ from .random import (
     set_rng_state,
 )
 from .tape import Tensor
+from .threads import get_num_threads, set_num_threads
 
 if _collecting:
     gc.enable()
 if TYPE_CHECKING:
-    from . import autograd, optim, utils
+    from . import autograd, optim, utils, viz
+    from .choose import which_loss
+    from .explanation import explain
     from .serialization import load, save
 
 __version__ = "0.1.0"
@@ -178,10 +181,20 @@ def __getattr__(name: str) -> Any:
         import tinygrad_loss.optim
     elif name == "utils":
         import tinygrad_loss.utils
+    elif name == "viz":
+        import tinygrad_loss.viz
     elif name in ("load", "save"):
         import tinygrad_loss.serialization
 
         return getattr(tinygrad_loss.serialization, name)
+    elif name == "explain":
+        import tinygrad_loss.explanation
+
+        return tinygrad_loss.explanation.explain
+    elif name == "which_loss":
+        import tinygrad_loss.choose
+
+        return tinygrad_loss.choose.which_loss
     else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return sys.modules[f"{__name__}.{name}"]
@@ -192,18 +205,19 @@ __all__ = [
     "argmin", "argsort", "as_tensor", "autograd", "bernoulli", "binary_log_likelihood", "bmm", "bool",
     "broadcast_to", "cat", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clone", "concat", "cos", "cumsum",
     "default_generator", "device", "diagonal", "div", "dot", "double", "dtype", "empty", "empty_like",
-    "enable_grad", "eq", "erf", "exp", "expm1", "eye", "flatten", "float", "float16", "float32", "float64",
-    "floor", "floor_divide", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype",
-    "get_rng_state", "gt", "half", "index_select", "inference_mode", "initial_seed", "int", "int16", "int32",
-    "int64", "int8", "is_grad_enabled", "isfinite", "isinf", "isnan", "le", "linspace", "load", "log", "log1p",
-    "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logsigmoid", "logsumexp", "long", "loss",
-    "losses", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "min",
-    "minimum", "mm", "movedim", "mul", "multinomial", "mv", "narrow", "ne", "neg", "nn", "no_grad", "norm",
-    "normal", "one_hot", "ones", "ones_like", "optim", "outer", "permute", "pick", "pow", "primitive", "prod",
-    "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "reciprocal", "relu",
-    "remainder", "repeat", "reshape", "round", "rsqrt", "save", "scatter", "scatter_add", "scope", "seed",
-    "select", "set_default_dtype", "set_grad_enabled", "set_printoptions", "set_rng_state", "short", "sigmoid",
-    "sign", "sin", "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub",
-    "sum", "swapaxes", "t", "take_along_dim", "tanh", "tensor", "times_log", "topk", "transpose", "tril", "triu",
-    "true_divide", "uint8", "unbind", "unsqueeze", "utils", "var", "where", "xlogy", "zeros", "zeros_like",
+    "enable_grad", "eq", "erf", "exp", "explain", "expm1", "eye", "flatten", "float", "float16", "float32",
+    "float64", "floor", "floor_divide", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype",
+    "get_num_threads", "get_rng_state", "gt", "half", "index_select", "inference_mode", "initial_seed", "int",
+    "int16", "int32", "int64", "int8", "is_grad_enabled", "isfinite", "isinf", "isnan", "le", "linspace", "load",
+    "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logsigmoid", "logsumexp",
+    "long", "loss", "losses", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum",
+    "mean", "min", "minimum", "mm", "movedim", "mul", "multinomial", "mv", "narrow", "ne", "neg", "nn", "no_grad",
+    "norm", "normal", "one_hot", "ones", "ones_like", "optim", "outer", "permute", "pick", "pow", "primitive",
+    "prod", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "reciprocal", "relu",
+    "remainder", "repeat", "reshape", "round", "rsqrt", "save", "scatter", "scatter_add", "scope", "seed", "select",
+    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state",
+    "set_value_checks", "short", "sigmoid", "sign", "sin", "softmax", "softplus", "sort", "split", "sqrt", "square",
+    "squeeze", "stack", "std", "sub", "sum", "swapaxes", "t", "take_along_dim", "tanh", "tensor", "times_log",
+    "topk", "transpose", "tril", "triu", "true_divide", "uint8", "unbind", "unsqueeze", "utils", "var", "viz",
+    "where", "which_loss", "xlogy", "zeros", "zeros_like",
 ]  # fmt: skip

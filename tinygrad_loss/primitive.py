@@ -115,7 +115,8 @@ def primitive(
 
     ``rules[i](g, y, *args, **settings)`` gives the gradient of positional argument ``i`` from that of the
     result ``y``; ``None`` where there is none. ``arity`` 1 or 2 says that ``forward`` works element by element
-    and takes no settings, as a ufunc does; ``into`` that it takes ``out=``. ``example`` is a call and what it prints: a doctest.
+    and takes no settings, as a ufunc does; ``into`` that it takes ``out=``. ``example`` is a call and what it
+    prints: a doctest.
 
     >>> import numpy as np
     >>> from tinygrad_loss import tensor

@@ -17,7 +17,7 @@ import torch
 
 from tests.evaluation import answer
 from tests.loss_samples import LossSample, samples
-from tests.oracle.test_losses import CONSTANT
+from tests.oracle.test_losses import CONSTANT, as_torch_takes_it
 from tests.oracle.torch_side import operation
 from tests.samples import OPERATIONS, Array, Sample
 from tinygrad_loss.losses import LOSSES
@@ -92,7 +92,7 @@ def _loss(store: Store, name: str, sample: LossSample, reduction: str) -> Any:
     fixed = {n: torch.from_numpy(x) for n, x in sample.given().items() if n not in by}
 
     def call(*x: Any) -> Any:
-        given = dict(zip(by, x, strict=True))
+        given = as_torch_takes_it(sample, dict(zip(by, x, strict=True)))
         return getattr(torch.nn.functional, name)(**given, **fixed, **sample.options, reduction=reduction)
 
     with warnings.catch_warnings():

@@ -15,7 +15,17 @@ from ._domains import (
     Variance,
     Weight,
 )
-from ._labels import Group, Label, LabelList, Lengths, Mask, Pair, Sign
+from ._labels import (
+    Group,
+    Label,
+    LabelList,
+    Labels,
+    Lengths,
+    Mask,
+    Pair,
+    Sign,
+    TargetLengths,
+)
 from ._loss import LOSSES, Loss, PerBatch, PerElement, PerExample, loss
 from ._options import IgnoreIndex, NonNegative, Number, Positive, Switch, UnitInterval
 from ._reductions import Terms
@@ -26,6 +36,7 @@ from .classification import (
     multilabel_soft_margin_loss,
     nll_loss,
 )
+from .combine import MultiTaskLoss, UncertaintyWeightedLoss, WeightedSum
 from .contrastive import (
     circle_loss,
     clip_loss,
@@ -44,6 +55,9 @@ from .focal import (
     sparsemax_loss,
 )
 from .likelihood import gaussian_kl_loss, gaussian_nll_loss, poisson_nll_loss
+from .linear import (
+    linear_cross_entropy,
+)
 from .margin import (
     categorical_hinge_loss,
     hinge_embedding_loss,
@@ -72,19 +86,25 @@ from .segmentation import (
     iou_loss,
     tversky_loss,
 )
+from .sequence import (
+    crf1d_loss,
+    ctc_loss,
+)
 
 __all__ = [
-    "Amount", "BinaryProbability", "Distribution", "Group", "IgnoreIndex", "LOSSES", "Label", "LabelList",
-    "Lengths", "Log", "Logit", "Logits", "Loss", "Mask", "NonNegative", "Number", "Pair", "PerBatch", "PerElement",
-    "PerExample", "Positive", "Probability", "Real", "Sign", "Simplex", "Switch", "Terms", "UnitInterval",
-    "Variance", "Weight", "binary_cross_entropy", "binary_cross_entropy_with_logits", "categorical_hinge_loss",
-    "charbonnier_loss", "circle_loss", "clip_loss", "contrastive_loss", "cosine_embedding_loss", "cross_entropy",
-    "dice_loss", "distillation_loss", "expectile_loss", "focal_loss", "gaussian_kl_loss", "gaussian_nll_loss",
-    "generalized_cross_entropy", "generalized_kl_div", "hinge_embedding_loss", "hinge_loss", "huber_loss",
-    "info_nce_loss", "iou_loss", "js_div", "kl_div", "l1_loss", "listmle_loss", "log_cosh_loss", "loss",
-    "mape_loss", "margin_ranking_loss", "mse_loss", "msle_loss", "multi_margin_loss", "multi_similarity_loss",
-    "multilabel_margin_loss", "multilabel_soft_margin_loss", "nll_loss", "nt_xent_loss", "perceptron_loss",
-    "poisson_nll_loss", "poly_loss", "quantile_loss", "ranking_softmax_loss", "ranknet_loss", "rmse_loss",
-    "set_value_checks", "sigmoid_focal_loss", "simclr_loss", "smape_loss", "smooth_l1_loss", "soft_margin_loss",
-    "sparsemax_loss", "supcon_loss", "triplet_margin_loss", "triplet_margin_with_distance_loss", "tversky_loss",
+    "Amount", "BinaryProbability", "Distribution", "Group", "IgnoreIndex", "LOSSES", "Label", "LabelList", "Labels",
+    "Lengths", "Log", "Logit", "Logits", "Loss", "Mask", "MultiTaskLoss", "NonNegative", "Number", "Pair",
+    "PerBatch", "PerElement", "PerExample", "Positive", "Probability", "Real", "Sign", "Simplex", "Switch",
+    "TargetLengths", "Terms", "UncertaintyWeightedLoss", "UnitInterval", "Variance", "Weight", "WeightedSum",
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "categorical_hinge_loss", "charbonnier_loss",
+    "circle_loss", "clip_loss", "contrastive_loss", "cosine_embedding_loss", "crf1d_loss", "cross_entropy",
+    "ctc_loss", "dice_loss", "distillation_loss", "expectile_loss", "focal_loss", "gaussian_kl_loss",
+    "gaussian_nll_loss", "generalized_cross_entropy", "generalized_kl_div", "hinge_embedding_loss", "hinge_loss",
+    "huber_loss", "info_nce_loss", "iou_loss", "js_div", "kl_div", "l1_loss", "linear_cross_entropy",
+    "listmle_loss", "log_cosh_loss", "loss", "mape_loss", "margin_ranking_loss", "mse_loss", "msle_loss",
+    "multi_margin_loss", "multi_similarity_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
+    "nll_loss", "nt_xent_loss", "perceptron_loss", "poisson_nll_loss", "poly_loss", "quantile_loss",
+    "ranking_softmax_loss", "ranknet_loss", "rmse_loss", "set_value_checks", "sigmoid_focal_loss", "simclr_loss",
+    "smape_loss", "smooth_l1_loss", "soft_margin_loss", "sparsemax_loss", "supcon_loss", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss", "tversky_loss",
 ]  # fmt: skip

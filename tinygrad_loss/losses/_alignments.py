@@ -24,7 +24,7 @@ class Alignments:
         self.blank = blank
         counts = counts.reshape(-1).astype(np.int64)
         rows, longest = len(counts), int(counts.max(initial=0))
-        labels = targets.reshape(rows, -1)[:, :longest].astype(np.int64)
+        labels = targets.reshape(rows, targets.shape[-1])[:, :longest].astype(np.int64)
         listed = np.arange(longest) < counts[:, None]
         self.states = np.full((rows, 2 * longest + 1), blank)
         self.states[:, 1::2] = np.where(listed, labels, blank)

@@ -15,8 +15,8 @@ class set_value_checks:
     still are. Only this thread or task is affected.
 
     >>> with set_value_checks(False):
-    ...     F.binary_cross_entropy(tensor([1.5]), tensor([1.]))
-    tensor(-0.4055)
+    ...     F.soft_margin_loss(tensor([2.0]), tensor([0.0]))
+    tensor(0.6931)
     """
 
     def __init__(self, mode: bool) -> None:

@@ -28,6 +28,12 @@ def evaluate(
     loss: Any, args: Sequence[Any], binding: Binding, options: dict[str, Any], reduction: str, kept: Array | None
 ) -> Tensor:
     """The formula and its reduction. ``args``: the arrays, and after them the sample weights if there are any."""
+    reduced: Tensor = reduce(counted(loss, args, binding, options, kept), reduction)
+    return reduced.to(float16) if binding.half else reduced
+
+
+def counted(loss: Any, args: Sequence[Any], binding: Binding, options: dict[str, Any], kept: Array | None) -> Terms:
+    """What the formula gives, with what is left out and what counts more than once, before the reduction."""
     names = loss.declaration.arrays
     given: dict[str, Any] = dict(zip(names, args, strict=False))
     weight = args[len(names)] if len(args) > len(names) else None
@@ -52,10 +58,7 @@ def evaluate(
         _check_shape(loss, terms.value, binding, rows)
     if rows is not None:
         terms = terms.map(lambda x: _put(x, rows, binding.shape))
-    if weight is not None or kept is not None:
-        terms = weighted(terms, weight, kept)
-    reduced: Tensor = reduce(terms, reduction)
-    return reduced.to(float16) if binding.half else reduced
+    return terms if weight is None and kept is None else weighted(terms, weight, kept)
 
 
 def weighted(terms: Terms, weight: Tensor | None, kept: Array | None) -> Terms:
@@ -108,7 +111,8 @@ def _take(x: Any, spec: Spec | None, rows: Array) -> Any:
 def _put(x: Tensor, rows: Array, shape: tuple[int, ...]) -> Tensor:
     """The values of the rows kept, at their places; 0 at the others."""
     if not len(rows):
-        return x.sum().expand(shape)  # zeros that still know where they come from
+        nothing: Tensor = x.sum().expand(shape)  # zeros that still know where they come from
+        return nothing
     place = np.zeros(shape[0], np.int64)
     place[rows] = np.arange(len(rows))
     present = np.zeros(shape[0], np.bool_)

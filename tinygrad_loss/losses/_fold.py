@@ -178,7 +178,8 @@ class Folder:
                 first.factor,
                 True,
             )
-        if name == "cast" and first is not None and step.settings["kind"].kind == "f":
+        kind = step.settings.get("kind", step.settings.get("dtype"))  # of a plan's own cast; of a formula's
+        if name == "cast" and first is not None and kind is not None and kind.kind == "f":
             if uniform[0]:
                 return Sym(None, first.factor, True)
             return Sym(self._emit(step.op, (Ref(first.ref or 0),), step.settings, step.out), first.factor, True)

@@ -12,6 +12,7 @@ from ..tape import Tensor
 from ._binding import Binding, match_count, sizes_for
 from ._domains import Domain, WeightDomain
 from ._evaluation import spread
+from ._labels import ignored_index
 
 if TYPE_CHECKING:
     from ._loss import Loss
@@ -43,7 +44,7 @@ def ignored(
     loss: Loss, arrays: Any, raw: list[Any], binding: Binding, options: dict[str, Any], kept: Array | None
 ) -> Array | None:
     """With the checks of values switched off: which targets are ``ignore_index``, and nothing else."""
-    ignored = options.get("ignore_index")
+    ignored = ignored_index(options)
     for index, _, _, sizes in binding.checks:
         if ignored is not None and raw[index].dtype.kind in "iu" and "C" in sizes:
             marked = np.asarray(raw[index] != ignored)

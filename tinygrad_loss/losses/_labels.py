@@ -14,6 +14,12 @@ def _at(bad: Array, x: Array) -> Any:
     return x[np.unravel_index(int(np.argmax(bad)), x.shape)].item()
 
 
+def ignored_index(options: dict[str, Any]) -> int | None:
+    """The index to leave out; where the option is None, torch's -100; None where a loss has no such option."""
+    ignored = options.get("ignore_index")
+    return -100 if ignored is None and "ignore_index" in options else ignored
+
+
 class LabelDomain(Domain):
     """Class indices 0..C-1 of any integer type; ``ignore_index`` marks examples to leave out."""
 
@@ -24,7 +30,7 @@ class LabelDomain(Domain):
     def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
         if x.size == 0:
             return None
-        classes, ignored = sizes["C"], options.get("ignore_index")
+        classes, ignored = sizes["C"], ignored_index(options)
         unsigned = x.view(np.uint64) if x.dtype.itemsize == 8 else x.astype(np.int64).view(np.uint64)
         inside = unsigned.item(unsigned.argmax()) < classes  # a negative id is a huge unsigned one
         if inside and (ignored is None or not 0 <= ignored < classes):
@@ -89,12 +95,14 @@ class LabelListDomain(Domain):
         return np.asarray(np.where(listed, padded, -1))
 
 
-class LabelsDomain(Domain):
+class LabelsDomain(LabelDomain):
     """Class indices in order; how many of a row count is said elsewhere, so that the loss checks them itself."""
 
     name = "Labels"
     describe = "a sequence of class indices, 0 to C-1"
-    integers = True
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        return None
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         x, blank = rng.integers(0, sizes["C"] - ("blank" in sizes), size=shape), sizes.get("blank", sizes["C"])

@@ -7,26 +7,22 @@ of every order are there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 
-from ..backward import UNITS
 from ..callsite import advise
-from ..modes import Scope, State, get_state, reset_state, set_state
-from ..ops.elementwise import alias
-from ..primitive import Value, result
+from ..modes import get_state
+from ..primitive import result
 from ..quiet import QUIET, enter_quiet, leave_quiet
 from ..tape import Tensor
-from ..walk import path_to, walk
-from ..writes import next_birth
 from . import _guard as guard
 from ._binding import Binding, bind
 from ._blocks import LEAST, fused, one_block
 from ._checks import value_checks_enabled
-from ._evaluation import evaluate, leaf_of, times_upstream, uses_others
 from ._module import module_class
+from ._node import LossNode
 from ._reductions import advise_batchmean, resolve_reduction
-from ._routes import BLOCK
+from ._routes import BLOCK, plan_of
 from ._signature import Declaration, Per
 
 if TYPE_CHECKING:
@@ -42,21 +38,14 @@ LOSSES: dict[str, Loss] = {}  # every loss by name: tests, tables and pictures d
 _SIGNATURES_KEPT = 16
 
 
-class Loss:
+class Loss(LossNode):
     """A declared loss; call it like the function it was declared as.
 
-    ``formula`` is the plain function, ``Module`` the class that keeps the options. As the operation of a
-    tape node it has what the walk asks for: ``name``, ``grad_name``, ``rules``, ``pull``.
+    ``formula`` is the plain function, ``Module`` the class that keeps the options. ``0.7 * a + 0.3 * b`` is a loss.
     """
 
-    rules: tuple[Any, ...] = ()
-    flat = False
-    saves = True
-
     def __init__(self, formula: Callable[..., Any], declaration: Declaration, node: str | None, mixes: bool) -> None:
-        self.formula = formula
-        self.declaration = declaration
-        self.mixes = mixes
+        super().__init__(formula, declaration, mixes)
         self.name = self.__name__ = self.__qualname__ = formula.__name__
         self.__module__ = formula.__module__
         self.__doc__ = formula.__doc__
@@ -72,21 +61,22 @@ class Loss:
     def __repr__(self) -> str:
         return f"<loss {self.name}({', '.join(self.declaration.order)})>"
 
-    def __call__(self, *args: Any, sample_weight: Any = None, mask: Any = None, **kwargs: Any) -> Tensor:
+    def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        arrays, options, reduction, weight, mask = self._parse(args, kwargs)
+        return self.call(arrays, options, reduction, weight, mask)
+
+    def _parse(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any], str, Any, Any]:
+        """(arrays, options, reduction, sample_weight, mask) of a call, each given once and known."""
         d = self.declaration
         values = d.defaults.copy()
         if len(args) > len(d.positional):
             raise TypeError(f"{self.name}: got {len(args)} positional arguments; expected ({', '.join(d.positional)})")
         values.update(zip(d.positional, args, strict=False))
-        if sample_weight is not None or mask is not None:
-            for name, value in (("sample_weight", sample_weight), ("mask", mask)):
-                if name in d.arrays:
-                    kwargs[name] = value
+        counts = {name: kwargs.pop(name, None) for name in d.counts} if kwargs else {}
         for name in kwargs:
             if name not in d.order:
-                raise TypeError(
-                    f"{self.name}: unknown argument {name!r}; expected ({', '.join((*d.order, *d.counts))})"
-                )
+                known = ", ".join((*d.order, *d.counts))
+                raise TypeError(f"{self.name}: unknown argument {name!r}; expected ({known})")
             if name in d.positional[: len(args)]:
                 raise TypeError(f"{self.name}: argument {name!r} is given twice, by position and by name")
         values.update(kwargs)
@@ -95,8 +85,7 @@ class Loss:
                 raise TypeError(f"{self.name}: missing argument {name!r}; expected ({', '.join(d.order)})")
         reduction = resolve_reduction(self.name, values, d.reductions)
         arrays, options = tuple([values[n] for n in d.arrays]), {n: values[n] for n in d.options}
-        weight = sample_weight if "sample_weight" in d.counts else None
-        return self.call(arrays, options, reduction, weight, mask if "mask" in d.counts else None)
+        return arrays, options, reduction, counts.get("sample_weight"), counts.get("mask")
 
     def call(
         self, arrays: Any, options: dict[str, Any], reduction: str, sample_weight: Any = None, mask: Any = None
@@ -152,7 +141,26 @@ class Loss:
         if weight is not None:
             arrays = (*arrays, weight)
             need = need or (recording and weight.needs_grad)
-        return self._run_formula(arrays, (binding, options, reduction, kept), need, state)
+        return self.run_formula(arrays, (binding, options, reduction, kept), need, state)
+
+    def plan(self, *args: Any, **kwargs: Any) -> Any:
+        """The steps that a large call with such arguments runs for each block of rows; ``print`` it.
+
+        Raises ValueError for a loss whose calls are not computed by a plan.
+
+        >>> x = tensor([0.5, 3.0], requires_grad=True)
+        >>> print(F.mse_loss.plan(x, tensor([0.0, 1.0])))
+          t0 = sub(input, target)
+          t1 = square(t0)
+             loss = t1
+             d/dinput = 2 * g * t0
+        """
+        arrays, options, reduction, _, _ = self._parse(args, kwargs)
+        arrays = guard.as_tensors(self, arrays)
+        binding = bind(self.declaration, dict(zip(self.declaration.arrays, arrays, strict=True)))
+        needs = [isinstance(x, Tensor) and x.needs_grad for x in arrays]
+        raw = [x.array if isinstance(x, Tensor) else x for x in arrays]
+        return plan_of(self, raw, binding, options, needs, reduction)
 
     def _bind(self, signature: tuple[Any, ...], arrays: tuple[Any, ...], options: dict[str, Any]) -> Binding:
         """Check shapes, dtypes and options, and remember that they passed."""
@@ -183,71 +191,6 @@ class Loss:
         """Declare advice that needs several arrays: ``function({name: array}, options)`` returns a text or None."""
         self._advice = function
         return function
-
-    def _run_formula(self, args: tuple[Any, ...], call: tuple[Any, ...], need: bool, state: State) -> Tensor:
-        binding = call[0]
-        if binding.composed and state.recording:
-            return self._on_inner_tape(args, call, True, state)
-        leaves = [leaf_of(a, need) for a in args]
-        start = next_birth()
-        inner = self._on_inner_tape(leaves, call, need or binding.composed is None, state)
-        if binding.composed is None and state.recording:
-            binding.composed = uses_others(inner, leaves, start)
-            if binding.composed:  # what the formula closes over gets its gradients on the outer tape
-                return self._on_inner_tape(args, call, True, state)
-        settings = {"inner": inner, "leaves": leaves, "call": call}
-        return result(self, inner.array, need and inner.needs_grad, args, settings, False)
-
-    def _on_inner_tape(self, leaves: Sequence[Any], call: tuple[Any, ...], need: bool, state: State) -> Tensor:
-        token = set_state(State(need, Scope(self.name, None), state.watch))
-        try:
-            return evaluate(self, leaves, *call)
-        finally:
-            reset_state(token)
-
-    def pull(self, tensor: Tensor, g: Value, taped: bool) -> list[Value]:
-        """The gradients for all arguments: the kernel's, by the inner tape, or, taped, by the formula run on the
-        outer tape."""
-        settings: dict[str, Any] = tensor.settings or {}
-        args = tensor.args or ()
-        if taped:
-            return self._pull_taped(args, settings["call"], g)
-        gradients: list[Value] | None = settings.get("gradients")
-        if gradients is None:
-            found = walk([settings["inner"]], [g])
-            if len(found) > len(settings["leaves"]):
-                raise RuntimeError(
-                    f"{self.name}: its formula used a tensor that requires grad and is none of its arguments, and did "
-                    "not in its first call; declare it as an argument of the formula"
-                )
-            return [found.get(leaf) if isinstance(leaf, Tensor) else None for leaf in settings["leaves"]]
-        if g is UNITS.get(tensor.array.dtype):
-            return gradients
-        return [
-            None if d is None else times_upstream(d, g, a.array.dtype) for a, d in zip(args, gradients, strict=True)
-        ]
-
-    def opened(self, tensor: Tensor) -> tuple[Tensor, list[Any]]:
-        """The inner tape of a node that this loss made: its result, and a leaf for each argument that is a Tensor.
-
-        A node made by a kernel runs its formula for it. Raises RuntimeError when a backward has freed the node.
-        """
-        if tensor.op is not self or tensor.args is None:
-            raise RuntimeError(
-                f"{self.name}: opened() got a tensor that is no node of this loss, or one that was freed"
-            )
-        settings: dict[str, Any] = tensor.settings or {}
-        if "inner" in settings:
-            return settings["inner"], settings["leaves"]
-        leaves = [leaf_of(a, True) for a in tensor.args]
-        return self._on_inner_tape(leaves, settings["call"], True, get_state()), leaves
-
-    def _pull_taped(self, args: tuple[Any, ...], call: tuple[Any, ...], g: Value) -> list[Value]:
-        copies = [alias(a) if isinstance(a, Tensor) else a for a in args]
-        wanted = {c for c in copies if isinstance(c, Tensor) and c.needs_grad}
-        value = evaluate(self, copies, *call)
-        found = walk([value], [g], taped=True, only=path_to([value], list(wanted)), capture=wanted)
-        return [found.get(c) if isinstance(c, Tensor) else None for c in copies]
 
 
 @overload

@@ -9,9 +9,10 @@ from ..registry import Parameter
 from ..tape import Tensor
 from ._reductions import resolve_reduction
 from ._signature import COUNTS, Declaration
+from .combine import Combinable
 
 
-class LossModule(Module):
+class LossModule(Combinable, Module):
     """Base of every loss class. Options are attributes, weights are buffers, forward takes the arrays.
 
     >>> criterion = nn.HuberLoss(delta=2.0)

@@ -95,6 +95,19 @@ class Function:
             raise TypeError(f"{where} must be a function or None, got {type(value).__name__}")
 
 
+class Absent:
+    """What torch takes and has no meaning here."""
+
+    text = "None"
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def check(self, where: str, value: Any) -> None:
+        if value is not None:
+            raise ValueError(f"{where}={value!r}: expected None; {self.why}")
+
+
 Number = Annotated[float, Interval("a finite number", -math.inf)]
 Positive = Annotated[float, Interval("a finite number > 0", 0.0, closed=False)]
 NonNegative = Annotated[float, Interval("a finite number >= 0", 0.0)]
@@ -108,3 +121,4 @@ OneOrTwo = Annotated[int, OneOf(1, 2)]
 NormOrder = Annotated[float, Interval("a number > 0, or inf", 0.0, closed=False, infinite=True)]
 MaybeAxes = Annotated[int | tuple[int, ...] | None, Or(Axes())]
 DistanceFunction = Annotated[Callable[..., Any] | None, Function()]
+NoOptions = Annotated[None, Absent("a large batch is computed in blocks in any case")]

@@ -80,6 +80,7 @@ class Taped:
 
     def __init__(self, loss: Any, binding: Binding, options: dict[str, Any], needs: Sequence[bool], mean: bool) -> None:
         self.loss, self.binding, self.options, self.needs, self.mean = loss, binding, options, needs, mean
+        self.why = "its steps give another result"  # why there is no plan
         self.shared = False  # its values have shares of their own
 
     def run(self, arrays: Sequence[Any]) -> tuple[Array, Array | None, list[Any]]:
@@ -147,7 +148,8 @@ def _make(
         for mine, theirs in zip(found, whole[2], strict=True):
             if mine is not None and not _alike(mine, theirs):
                 return taped
-    except (Unplannable, ValueError, TypeError):
+    except (Unplannable, ValueError, TypeError) as error:
+        taped.why = str(error)
         return taped
     return plan
 
@@ -176,3 +178,25 @@ def find_route(
     route.plan = runner(loss, layout, binding, options, needs, reduction == "mean")
     small = isinstance(route.plan, Taped) and layout.elements < 2 * BLOCK and loss._kernel is None
     return None if route.plan is None or small else route
+
+
+def plan_of(
+    loss: Any, raw: Sequence[Any], binding: Binding, options: dict[str, Any], needs: Sequence[bool], reduction: str
+) -> Plan:
+    """The plan that large calls like this one run, to be looked at."""
+    found = cuts(loss, raw, binding)
+    why = "its examples do not fall into rows"
+    if found is not None:
+        route = Route(raw, *found)
+        layout = route.lay_out(raw)
+        least = 2 * (_ROWS_A + _ROWS_B)
+        if 0 < layout.rows < least:  # the same rows again, as many as a recording takes
+            more = [
+                np.resize(x, (least, *x.shape[1:])) if c else x for x, c in zip(layout.arrays, layout.cut, strict=True)
+            ]
+            layout = Layout(more, layout.cut, layout.flat)
+        made = runner(loss, layout, binding, options, needs, reduction == "mean") if layout.rows else None
+        if isinstance(made, Plan):
+            return made
+        why = made.why if made is not None else "an example's loss depends on the other examples"
+    raise ValueError(f"{loss.name}: such calls are not computed by a plan: {why}")

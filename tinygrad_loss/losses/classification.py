@@ -1,11 +1,12 @@
 """Losses of scores or probabilities against classes."""
 
+from collections.abc import Callable
 from typing import Any
 
 from ..ops.gathering import pick
-from ..ops.reduce import sum_
+from ..ops.reduce import mean_, sum_
 from ..ops.shape import reshape
-from ..ops.stable import binary_log_likelihood, log_softmax_, logsigmoid, times_log
+from ..ops.stable import binary_log_likelihood, clip_infinite, log_softmax_, logsigmoid, times_log
 from ..tape import Tensor
 from ._domains import BinaryProbability, Log, Logit, Logits, Probability, Simplex, Weight
 from ._labels import Label
@@ -20,11 +21,60 @@ def _along_classes(weight: Tensor, ndim: int) -> Any:
 
 def _negative(log_p: Tensor, target: Tensor, weight: Tensor | None) -> PerExample:
     """Minus the log-probability of the target class, weighted by that class."""
-    picked = -pick(log_p, target, 1)
+    return _weighted(-pick(log_p, target, 1), target, weight)
+
+
+def _weighted(value: Tensor, target: Tensor, weight: Tensor | None, part: float = 1.0) -> PerExample:
     if weight is None:
-        return picked
+        return value if part == 1.0 else value * part
     share = weight[target.long()]
-    return picked * share, share
+    return times_log(share if part == 1.0 else share * part, value), share
+
+
+def expected(
+    log_p: Tensor,
+    target: Tensor,
+    weight: Tensor | None,
+    label_smoothing: float,
+    change: Callable[[Tensor], Tensor] | None = None,
+) -> PerExample:
+    """Minus the log-probabilities, or what ``change`` makes of them (0 of 0), on average over the target."""
+    classes = log_p.shape[1]
+    column = None if weight is None else _along_classes(weight, log_p.ndim)
+    if target.dtype.is_floating_point:
+        smooth = target * (1.0 - label_smoothing) + label_smoothing / classes if label_smoothing else target
+        share = smooth if column is None else smooth * column
+        # 0 * -inf is 0: what cannot be and is not expected has no part
+        terms = times_log(share, log_p if change is None else change(clip_infinite(log_p, share)))
+        return -sum_(terms, dim=(1,), keepdim=False)
+    picked = pick(log_p, target, 1)
+    found = _weighted(-(picked if change is None else change(picked)), target, weight, 1.0 - label_smoothing)
+    if not label_smoothing:
+        return found
+    part = label_smoothing / classes  # multiplied in before the sum, which could overflow
+    terms = log_p if change is None else change(log_p)
+    even = -sum_(terms * part if column is None else times_log(column * part, terms), dim=(1,), keepdim=False)
+    return (found[0] + even, found[1]) if isinstance(found, tuple) else found + even
+
+
+def consistent_classes(name: str) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    """The check of scores, targets and ``ignore_index`` together."""
+
+    def check(arrays: dict[str, Any], options: dict[str, Any]) -> None:
+        if arrays["target"].dtype.kind != "f":
+            return
+        if arrays["input"].dtype.kind != "f":
+            raise RuntimeError(
+                f"{name}: input has dtype {arrays['input'].dtype} and target {arrays['target'].dtype}: are input and "
+                f"target swapped? It is {name}(logits, target)"
+            )
+        if options.get("ignore_index", -1) >= 0:
+            raise RuntimeError(
+                f"{name}: ignore_index={options['ignore_index']} is not supported for class probabilities; give the "
+                "rows to leave out a weight of 0, or use class indices"
+            )
+
+    return check
 
 
 @loss(module="NLLLoss", order="input target weight size_average ignore_index reduce reduction")
@@ -68,25 +118,10 @@ def cross_entropy(
     >>> F.cross_entropy(tensor([[1., 2., 3.], [1., 2., 3.]]), tensor([2, 0]))
     tensor(1.4076)
     """
-    classes = input.shape[1]
-    log_p = log_softmax_(input, dim=1)
-    column = None if weight is None else _along_classes(weight, input.ndim)
-    if target.dtype.is_floating_point:
-        if ignore_index >= 0:
-            raise RuntimeError(
-                f"cross_entropy: ignore_index={ignore_index} is not supported for class probabilities; give the rows "
-                "to leave out a weight of 0, or use class indices"
-            )
-        smooth = target * (1.0 - label_smoothing) + label_smoothing / classes if label_smoothing else target
-        terms = times_log(smooth, log_p)
-        return -sum_(terms if column is None else terms * column, dim=(1,), keepdim=False)
-    found = _negative(log_p, target, weight)
-    if not label_smoothing:
-        return found
-    value, share = found if isinstance(found, tuple) else (found, None)
-    even = -sum_(log_p if column is None else log_p * column, dim=(1,), keepdim=False)
-    value = value * (1.0 - label_smoothing) + even * (label_smoothing / classes)
-    return value if share is None else (value, share)
+    return expected(log_softmax_(input, dim=1), target, weight, label_smoothing)
+
+
+cross_entropy.requires(consistent_classes("cross_entropy"))
 
 
 @loss(module="BCELoss", order="input target weight size_average reduce reduction")
@@ -105,6 +140,14 @@ def binary_cross_entropy(
     """
     error = -binary_log_likelihood(input, target)
     return error if weight is None else weight * error
+
+
+@binary_cross_entropy.advises
+def _swapped(arrays: dict[str, Any], options: dict[str, Any]) -> str | None:
+    certain, target = (((x == 0) | (x == 1)).all() for x in (arrays["input"], arrays["target"]))
+    if certain and not target:
+        return "input holds only 0 and 1 and target does not: are input and target swapped?"
+    return None
 
 
 @loss(
@@ -126,7 +169,32 @@ def binary_cross_entropy_with_logits(
     >>> F.binary_cross_entropy_with_logits(tensor([1.5, -0.8, 3.2]), tensor([1., 0., 1.]))
     tensor(0.2042)
     """
+    return binary_error(input, target, weight, pos_weight)
+
+
+@loss(
+    module="MultiLabelSoftMarginLoss",
+    order="input target weight size_average reduce reduction",
+)
+def multilabel_soft_margin_loss(
+    input: Logit[Tensor, "... C"],
+    target: BinaryProbability[Tensor, "... C"],
+    weight: Weight[Tensor, "broadcast"] | None = None,
+) -> PerExample:
+    """binary_cross_entropy_with_logits of each class (the last axis), averaged over them; ``weight`` broadcasts.
+
+    Raises RuntimeError for a target outside [0, 1].
+
+    >>> F.multilabel_soft_margin_loss(tensor([[1.5, -0.8, 3.2]]), tensor([[1., 0., 1.]]))
+    tensor(0.2042)
+    """
+    return mean_(binary_error(input, target, weight), dim=(input.ndim - 1,), keepdim=False)
+
+
+def binary_error(input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None) -> Any:
+    """The negative log-likelihood of yes-or-no targets, from logits."""
+    yes, no = target if pos_weight is None else target * pos_weight, 1.0 - target
+    if weight is not None:  # before the logarithms, so that a small one keeps the product from overflowing
+        yes, no = yes * weight, no * weight
     # log(1 - sigmoid(x)) = logsigmoid(-x): each side keeps its digits, and an absent side adds an exact 0
-    yes = times_log(target if pos_weight is None else target * pos_weight, logsigmoid(input))
-    error = -(yes + times_log(1.0 - target, logsigmoid(-input)))
-    return error if weight is None else weight * error
+    return -(times_log(yes, logsigmoid(input)) + times_log(no, logsigmoid(-input)))

@@ -1,11 +1,18 @@
 """Distances between distributions."""
 
-from ..ops.elementwise import exp
-from ..ops.stable import times_log, xlogy
+from typing import Any
+
+from ..ops.curves import entropy_gap, rate_gap
+from ..ops.elementwise import eq, exp, log
+from ..ops.gathering import pick
+from ..ops.masking import where
+from ..ops.reduce import sum_
+from ..ops.stable import log_softmax_, softmax_, times_log, xlogy
 from ..tape import Tensor
-from ._domains import Distribution, Log
-from ._loss import PerElement, loss
-from ._options import Switch
+from ._domains import Amount, Distribution, Log, Logits, Real
+from ._labels import Label
+from ._loss import PerElement, PerExample, loss
+from ._options import MaybeUnitInterval, Positive, Switch
 
 
 @loss(module="KLDivLoss", order="input target size_average reduce reduction log_target", batchmean=True)
@@ -13,7 +20,8 @@ def kl_div(input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, lo
     """target * (log target - input), the terms of KL(target || exp(input)); 0 log 0 is 0.
 
     ``reduction="batchmean"`` is the divergence per example; ``"mean"`` divides by every element, which is
-    1/C of it, and warns. Raises ValueError for an input above 0 or a negative target.
+    1/C of it, and warns. Raises ValueError for an input above 0 or a negative target. The derivative by a target of
+    0 is -input: its 0 log 0 counts as constant, where the limit is -inf and torch gives nan.
 
     >>> q, p = tensor([[0.4, 0.6], [0.3, 0.7]]), tensor([[0.5, 0.5], [0.4, 0.6]])
     >>> F.kl_div(q.log(), p, reduction="batchmean")
@@ -22,3 +30,73 @@ def kl_div(input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, lo
     if log_target:
         return times_log(exp(target), target - input)
     return xlogy(target, target) - times_log(target, input)
+
+
+@loss(module="GeneralizedKLDivLoss", batchmean=True, reduction="batchmean")
+def generalized_kl_div(input: Real[Tensor, "..."], target: Amount[Tensor, "..."]) -> PerElement:
+    """target * (log target - input) + exp(input) - target: kl_div for amounts that need not sum to one; never negative.
+
+    ``input``: the logarithm of the predicted amounts. ``reduction="batchmean"``, the default, is the sum for each
+    example. The derivative by a target of 0 is -input, as kl_div's. Raises ValueError for a negative target.
+    optax' generalized_kl_divergence.
+
+    >>> F.generalized_kl_div(tensor([[0., 0.]]), tensor([[2., 0.]]))
+    tensor(1.3863)
+    """
+    return rate_gap(input.double(), target.double()).to(input.dtype)
+
+
+@loss(module="JSDivLoss", batchmean=True, reduction="batchmean")
+def js_div(input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, log_target: Switch = False) -> PerElement:
+    """The terms of (KL(target || m) + KL(exp(input) || m)) / 2 with m the mean of both: symmetric, at most log 2.
+
+    ``reduction="batchmean"``, the default, is the divergence for each example; its root is a metric. Where a target
+    is 0, its derivative counts 0 log 0 as constant. Raises ValueError for an input above 0 or a negative target.
+    Source: Lin, "Divergence measures based on the Shannon entropy", 1991.
+
+    >>> F.js_div(tensor([[0.5, 0.5]]).log(), tensor([[1., 0.]]))
+    tensor(0.2158)
+    """
+    x, t = input.double(), target.double()
+    p = exp(t) if log_target else t
+    absent = eq(p, 0.0)
+    # (p log(p / m) + q log(q / m)) / (p + q) = log 2 - the entropy of r = p / (p + q), and logit(r) = log p - log q
+    odds = where(absent, -1000.0, (t if log_target else log(p + absent)) - x)
+    return (0.5 * (p + exp(x)) * entropy_gap(odds)).to(input.dtype)
+
+
+@loss
+def distillation_loss(
+    student: Logits[Tensor, "[N] C *"],
+    teacher: Logits[Tensor, "[N] C *"],
+    target: Label[Tensor, "[N] *"] | None = None,
+    *,
+    temperature: Positive = 2.0,
+    alpha: MaybeUnitInterval = None,
+) -> PerExample:
+    """temperature**2 * KL(softmax(teacher / temperature) || softmax(student / temperature)), from logits.
+
+    With ``target``, class indices, it is ``alpha`` (default 0.5) times that plus 1 - ``alpha`` times cross_entropy;
+    ``alpha`` without a target raises ValueError. The mean is over the examples. The teacher gets gradients as well:
+    detach it. Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
+
+    >>> F.distillation_loss(tensor([[1., 0.]]), tensor([[2., 0.]]), temperature=1.0)
+    tensor(0.0672)
+    """
+    z = student.double()
+    log_q, p = log_softmax_(z / temperature, dim=1), softmax_(teacher.double() / temperature, dim=1)
+    # the terms of KL(p || q) with q - p added, whose sum is 0: none is negative, so nothing cancels
+    error = temperature**2 * sum_(rate_gap(log_q, p), dim=(1,), keepdim=False)
+    if target is not None:
+        share = 0.5 if alpha is None else alpha
+        error = share * error - (1.0 - share) * pick(log_softmax_(z, dim=1), target, 1)
+    return error.to(student.dtype)
+
+
+@distillation_loss.requires
+def _alpha_needs_a_target(arrays: dict[str, Any], options: dict[str, Any]) -> None:
+    if options["alpha"] is not None and arrays["target"] is None:
+        raise ValueError(
+            f"distillation_loss: alpha={options['alpha']!r} is the teacher's share beside a target, and target is not "
+            "given; pass target= (class indices), or leave alpha out"
+        )

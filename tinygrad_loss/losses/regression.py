@@ -1,12 +1,22 @@
-"""Losses of real numbers against real numbers."""
+"""Losses of real numbers against real numbers.
+
+Those with a quotient or a root compute in float64, and round once: float32 overflows on the way.
+"""
+
+from typing import Any
+
+import numpy as np
 
 from ..ops.activations import clamp
-from ..ops.elementwise import abs, square
+from ..ops.elementwise import abs, log1p, logical_not, sqrt, square
+from ..ops.masking import where
+from ..ops.reduce import amax_
 from ..ops.stable import times_log
 from ..tape import Tensor
-from ._domains import Real, Weight
+from ._domains import Amount, Real, Weight
 from ._loss import PerElement, loss
 from ._options import NonNegative, Positive
+from ._reductions import Terms
 
 
 @loss(
@@ -79,3 +89,76 @@ def huber_loss(
     near = clamp(residual, -delta, delta)
     error = near * (residual - 0.5 * near)  # exact on both sides and at the joint
     return error if weight is None else weight * error
+
+
+def _constant_of_size(x: Tensor) -> Tensor | float:
+    """A constant by which to divide ``x`` before it is squared, so that no square overflows or vanishes."""
+    least = float(np.finfo(x.array.dtype).tiny) ** 0.8
+    return clamp(amax_(abs(x), dim=None, keepdim=False).detach(), least, 1.0 / least) if x.array.size else 1.0
+
+
+@loss(module="RMSELoss")
+def rmse_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."]) -> PerElement:
+    """The root of the mean squared difference, in the units of the target; its derivative at a perfect fit is 0.
+
+    ``reduction="sum"`` is the root of the sum, the Euclidean distance; ``"none"`` the absolute differences.
+    Sample weights enter under the root. Differences are scaled by the largest, so that 1e200 and 1e-200 survive.
+
+    >>> F.rmse_loss(tensor([0., 3.]), tensor([1., 0.]))
+    tensor(2.2361)
+    """
+    residual = input.double() - target.double()
+    scale = _constant_of_size(residual)
+
+    def root(mean: Tensor) -> Any:
+        flat = logical_not(mean > 0.0)  # a perfect fit, or the mean of nothing: no derivative
+        return (scale * where(flat, 0.0 * mean, sqrt(where(flat, 1.0, mean)))).to(input.dtype)
+
+    return Terms(square(residual / scale), finish=root, alone=abs(residual).to(input.dtype))
+
+
+def _at_least(size: Tensor, eps: float) -> Any:
+    """A divisor kept from 0; where it is ``eps`` no gradient passes, not even an infinite one."""
+    return where(size >= eps, size, eps)
+
+
+@loss(module="MAPELoss")
+def mape_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, eps: Positive = 1e-7) -> PerElement:
+    """The absolute difference as a share of the target: |input - target| / max(|target|, eps). A ratio, not percent.
+
+    Its derivative is 0 where both are equal. Keras' MeanAbsolutePercentageError is 100 times this.
+
+    >>> F.mape_loss(tensor([110., 180.]), tensor([100., 200.]))
+    tensor(0.1000)
+    """
+    x, t = input.double(), target.double()
+    return (abs(x - t) / _at_least(abs(t), eps)).to(input.dtype)
+
+
+@loss(module="SMAPELoss")
+def smape_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, eps: Positive = 1e-7) -> PerElement:
+    """The absolute difference as a share of the mean size: 2 |input - target| / max(|input| + |target|, eps).
+
+    Between 0 and 2; a ratio, not percent. Its derivative is 0 where both are equal.
+    Source: Makridakis, "Accuracy measures: theoretical and practical concerns", 1993.
+
+    >>> F.smape_loss(tensor([110., 180.]), tensor([100., 200.]))
+    tensor(0.1003)
+    """
+    x, t = input.double(), target.double()
+    return (2.0 * (abs(x - t) / _at_least(abs(x) + abs(t), eps))).to(input.dtype)
+
+
+@loss(module="MSLELoss")
+def msle_loss(input: Amount[Tensor, "..."], target: Amount[Tensor, "..."]) -> PerElement:
+    """The squared difference of log(1 + input) and log(1 + target). Raises ValueError for negative values.
+
+    log((1 + a) / (1 + b)) is taken as log1p((a - b) / (1 + b)) with b the smaller, which keeps small differences.
+    Keras' MeanSquaredLogarithmicError is the same, with negative values raised to 1e-7.
+
+    >>> F.msle_loss(tensor([3., 5.]), tensor([2.5, 5.]))
+    tensor(0.0089)
+    """
+    x, t = input.double(), target.double()
+    low, high = where(x >= t, t, x), where(x >= t, x, t)
+    return square(log1p((high - low) / (1.0 + low))).to(input.dtype)

@@ -26,7 +26,7 @@ def _empty(function: str, shape: tuple[int, ...], device: Any, dtype: Any) -> Ar
     return np.zeros(shape, d)
 
 
-def _size(function: str, name: str, value: Any, least: int = 0) -> int:
+def whole_number(function: str, name: str, value: Any, least: int = 0) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{function}: {name} must be an int, got {value!r}")
     if value < least:
@@ -53,8 +53,8 @@ class Linear(Module):
         self, in_features: int, out_features: int, bias: bool = True, device: Any = None, dtype: Any = None
     ) -> None:
         super().__init__()
-        self.in_features = _size("Linear", "in_features", in_features)
-        self.out_features = _size("Linear", "out_features", out_features)
+        self.in_features = whole_number("Linear", "in_features", in_features)
+        self.out_features = whole_number("Linear", "out_features", out_features)
         self.weight = Parameter(Tensor(_empty("Linear", (out_features, in_features), device, dtype)))
         if bias:
             self.bias = Parameter(Tensor(_empty("Linear", (out_features,), device, dtype)))
@@ -98,8 +98,8 @@ class Embedding(Module):
         dtype: Any = None,
     ) -> None:
         super().__init__()
-        self.num_embeddings = _size("Embedding", "num_embeddings", num_embeddings)
-        self.embedding_dim = _size("Embedding", "embedding_dim", embedding_dim)
+        self.num_embeddings = whole_number("Embedding", "num_embeddings", num_embeddings)
+        self.embedding_dim = whole_number("Embedding", "embedding_dim", embedding_dim)
         if padding_idx is not None:
             if not -num_embeddings <= padding_idx < num_embeddings:
                 raise ValueError(f"Embedding: padding_idx={padding_idx} is not within num_embeddings={num_embeddings}")
@@ -146,7 +146,7 @@ class LayerNorm(Module):
     ) -> None:
         super().__init__()
         sizes = [normalized_shape] if isinstance(normalized_shape, int) else list(normalized_shape)
-        self.normalized_shape = tuple(_size("LayerNorm", "normalized_shape", n) for n in sizes)
+        self.normalized_shape = tuple(whole_number("LayerNorm", "normalized_shape", n) for n in sizes)
         self.eps = eps
         self.elementwise_affine = elementwise_affine
         values = _empty("LayerNorm", self.normalized_shape, device, dtype)

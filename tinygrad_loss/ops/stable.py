@@ -10,106 +10,75 @@ from ..callsite import advise
 from ..dtypes import Array, dtype
 from ..primitive import Function, Value, primitive
 from ..tape import Tensor
-from .elementwise import eq, exp, gt, isinf, log, log1p, logical_or, maximum, ne, sigmoid
+from .elementwise import eq, gt, isinf, log, log1p, logical_or, maximum, ne, sigmoid
 from .reduce import Dim, axes_of, axis_of, spread, sum_
+from .rows import Dims, Rows, as_rows, from_rows
+from .wide import in_float64
 
 
-class _Rows:
-    """exp of the rows of ``x`` (its ``dim`` axis, last), relative to each row's maximum.
-
-    The maximum's own 1 is kept apart: log(1 + others) as log1p(others) keeps the digits of a confident
-    prediction, which 1 + others would lose. float32 works in float64; float64 carries the rounding error of
-    z - max along (Knuth's TwoSum), because exp magnifies it by the size of its argument.
-    """
-
-    __slots__ = ("d", "error", "exps", "others", "rows", "top")
-
-    def __init__(self, z: Array) -> None:
-        wide = z.dtype.itemsize < 8
-        z = z.astype(np.float64) if wide else z
-        self.rows = np.arange(len(z))
-        self.top = z.argmax(1)
-        m = z[self.rows, self.top][:, None]
-        d = z - m
-        self.error: Any = 0.0
-        if not wide:
-            part = d - z
-            error = (z - (d - part)) - (m + part)
-            self.error = np.where(np.isfinite(error), error, 0.0)
-        self.d = d
-        self.exps = np.exp(d)
-        if not wide:
-            self.exps += self.exps * self.error
-        self.exps[self.rows, self.top] = d[self.rows, self.top]  # 0, or nan where the row has nan or inf
-        self.others = np.add.reduce(self.exps, 1, keepdims=True)
-
-    def log_softmax(self) -> Any:
-        return self.d - np.log1p(self.others) + self.error
-
-    def softmax(self) -> Array:
-        p: Array = self.exps / (1.0 + self.others)
-        p[self.rows, self.top] = 1.0 / (1.0 + self.others[:, 0])
-        return p
-
-    def complement(self, p: Array) -> Array:
-        """1 - p; for the maximum, whose p rounds to 1, from the others."""
-        q = 1.0 - p
-        q[self.rows, self.top] = self.others[:, 0] / (1.0 + self.others[:, 0])
-        return q
-
-
-def _as_rows(x: Array, dim: int) -> Array:
-    if x.ndim == 2 and dim == 1:
-        return x
-    return np.moveaxis(x, dim, -1).reshape(-1, x.shape[dim]) if x.ndim else x.reshape(1, 1)
-
-
-def _from_rows(rows: Array, like: Array, dim: int) -> Array:
-    rows = rows.astype(like.dtype, copy=False)
-    if like.ndim == 2 and dim == 1:
-        return rows
-    if like.ndim == 0:
-        return rows.reshape(())
-    moved = like.shape[:dim] + like.shape[dim + 1 :] + (like.shape[dim],)
-    return np.moveaxis(rows.reshape(moved), -1, dim)
-
-
-def _log_softmax(x: Array, *, dim: int) -> tuple[Array, _Rows | None]:
+def _log_softmax(x: Array, *, dim: int) -> tuple[Array, Rows | None]:
     if x.size == 0:
         return x.copy(), None
-    rows = _Rows(_as_rows(x, dim))
-    return _from_rows(rows.log_softmax(), x, dim), rows
+    rows = Rows(as_rows(x, dim))
+    return from_rows(rows.log_softmax(), x, dim), rows
 
 
-def _softmax(x: Array, *, dim: int) -> Array:
-    return _from_rows(_Rows(_as_rows(x, dim)).softmax(), x, dim) if x.size else x.copy()
+def _softmax(x: Array, *, dim: Dims) -> tuple[Array, tuple[Array, Array] | None]:
+    if x.size == 0:
+        return x.copy(), None
+    rows = Rows(as_rows(x, dim))
+    return from_rows(rows.softmax(), x, dim), (rows.top, rows.beside_top())
 
 
-def _complement(x: Array, *, dim: int) -> Array:
+def _complement(x: Array, *, dim: Dims) -> Array:
     if x.size == 0:
         return x.copy()
-    rows = _Rows(_as_rows(x, dim))
-    return _from_rows(rows.complement(rows.softmax()), x, dim)
+    return from_rows(Rows(as_rows(x, dim)).complement(), x, dim)
 
 
-def _softmax_rule(g: Value, y: Value, x: Value, *, dim: int) -> Value:
-    return y * (g - sum_(g * y, dim=(dim,) if x.ndim else None, keepdim=True))
+def _dims(x: Value, dim: Dims) -> tuple[int, ...] | None:
+    return (dim if isinstance(dim, tuple) else (dim,)) if x.ndim else None
 
 
-def _log_softmax_rule(g: Value, y: Value, x: Value, *, dim: int, kept: _Rows | None) -> Value:
-    """g - p * sum(g), arranged as g * (1 - p) - p * (sum of the other g), where nothing cancels."""
+def _softmax_rule(g: Value, y: Value, x: Value, *, dim: Dims, kept: tuple[Array, Array] | None) -> Value:
+    """y * (g - sum(g * y)); for the maximum, whose 1 - y is lost, y * (g * (1 - y) - sum of the other g * y)."""
     if kept is None:
-        others = sum_(g, dim=(dim,) if x.ndim else None, keepdim=True) - g
+        return y * (g - sum_(g * y, dim=_dims(x, dim), keepdim=True))
+    top, complement = kept
+    p, pulled = as_rows(y, dim), as_rows(g, dim)
+    rows = np.arange(len(p))
+    products = pulled * p
+    of_top, products[rows, top] = products[rows, top], 0.0
+    others = np.add.reduce(products, 1)
+    result = pulled - (others + of_top)[:, None]
+    result *= p
+    result[rows, top] = p[rows, top] * (pulled[rows, top] * complement - others)
+    return from_rows(result, x, dim)
+
+
+def _log_softmax_rule(g: Value, y: Value, x: Value, *, dim: int, kept: Rows | None) -> Value:
+    """g - p * sum(g). For the maximum, whose p may round to 1, g * (1 - p) - p * (sum of the other g) keeps the digits:
+    of a confident prediction both terms are tiny."""
+    if kept is None:
+        others = sum_(g, dim=_dims(x, dim), keepdim=True) - g
         return g * softmax_complement(x, dim=dim) - softmax_(x, dim=dim) * others
-    p = kept.softmax()
-    rows = _as_rows(g, dim)
-    pulled = rows * kept.complement(p) - p * (np.add.reduce(rows, 1, keepdims=True, dtype=np.float64) - rows)
-    return _from_rows(pulled, x, dim)
+    pulled = as_rows(g, dim)
+    rows, top = kept.rows, kept.top
+    rest = pulled.astype(np.float64)
+    g_top, rest[rows, top] = rest[rows, top], 0.0
+    sums = np.add.reduce(rest, 1)
+    scale = (sums + g_top) / kept.total[:, 0]
+    np.multiply(kept.exps, scale[:, None], out=rest)
+    result = np.subtract(pulled, rest, out=rest)
+    result[rows, top] = g_top * kept.beside_top() - sums / kept.total[:, 0]
+    return from_rows(result, x, dim)
 
 
-softmax_ = primitive(_softmax, _softmax_rule, name="softmax", floats=True)
+softmax_ = primitive(_softmax, _softmax_rule, name="softmax", floats=True, keeps=True)
 softmax_complement = primitive(
-    _complement, lambda g, y, x, *, dim: -_softmax_rule(g, softmax_(x, dim=dim), x, dim=dim), name="softmax_complement"
+    _complement,
+    lambda g, y, x, *, dim: -_softmax_rule(g, softmax_(x, dim=dim), x, dim=dim, kept=None),
+    name="softmax_complement",
 )
 log_softmax_ = primitive(_log_softmax, _log_softmax_rule, name="log_softmax", floats=True, keeps=True)
 
@@ -157,30 +126,27 @@ def log_softmax(input: Value, dim: int | None = None, *, dtype: dtype | None = N
     return log_softmax_(_typed(input, dtype), dim=_implicit_dim("log_softmax", input, dim))
 
 
-def _logsumexp(x: Array, *, dim: tuple[int, ...] | None, keepdim: bool) -> Array:
+def _logsumexp(x: Array, *, dim: tuple[int, ...] | None, keepdim: bool) -> tuple[Array, Rows | None]:
     axes = tuple(range(x.ndim)) if dim is None else dim
-    kept = tuple(i for i in range(x.ndim) if i not in axes)
+    rows = found = None
+    if x.size:
+        found = Rows(as_rows(x, axes))
+        top = found.m[:, 0]  # a row of -inf gives -inf, one with inf gives inf
+        rows = np.where(np.isfinite(top), top + np.log1p(found.others[:, 0]), top)
     shape = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
-    rows = np.transpose(x, kept + axes).reshape(int(np.prod([x.shape[i] for i in kept], dtype=np.int64)), -1)
-    if rows.shape[1] == 0:
-        y = np.full(len(rows), -np.inf)
-    else:
-        top = np.maximum.reduce(rows, 1)
-        finite = np.where(np.isfinite(top), top, 0)[:, None]  # a row of -inf gives -inf, one with inf gives inf
-        y = np.where(np.isfinite(top), top + np.log1p(_Rows(rows - finite).others[:, 0]), top)
-    y = y.astype(x.dtype).reshape(shape)
-    return y if keepdim else y.reshape([x.shape[i] for i in kept])
+    y = np.full(shape, -np.inf, x.dtype) if rows is None else rows.astype(x.dtype).reshape(shape)
+    return (y if keepdim else y.reshape([n for i, n in enumerate(x.shape) if i not in axes])), found
 
 
-logsumexp_ = primitive(
-    _logsumexp,
-    lambda g, y, x, *, dim, keepdim: (
-        spread(g, shape=tuple(x.shape), dim=dim, keepdim=keepdim)
-        * exp(x - spread(y, shape=tuple(x.shape), dim=dim, keepdim=keepdim))
-    ),
-    name="logsumexp",
-    floats=True,
-)
+def _logsumexp_rule(
+    g: Value, y: Value, x: Value, *, dim: tuple[int, ...] | None, keepdim: bool, kept: Rows | None
+) -> Value:
+    axes = tuple(range(x.ndim)) if dim is None else dim
+    share = softmax_(x, dim=axes) if kept is None else from_rows(kept.softmax(), x, axes)
+    return spread(g, shape=tuple(x.shape), dim=dim, keepdim=keepdim) * share
+
+
+logsumexp_ = primitive(_logsumexp, _logsumexp_rule, name="logsumexp", floats=True, keeps=True)
 
 
 def logsumexp(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
@@ -196,7 +162,20 @@ def logsumexp(input: Value, dim: Dim = None, keepdim: bool = False) -> Value:
 
 def _logsigmoid(x: Array) -> Any:
     # log(sigmoid(x)) = min(x, 0) - log1p(exp(-|x|)): exp never overflows, log1p keeps the small part
-    return np.minimum(x, 0) - np.log1p(np.exp(-np.absolute(x)))
+    if x.dtype.itemsize < 8:
+        return in_float64(x, _logsigmoid_in_place)
+    y = np.array(x)
+    _logsigmoid_in_place(y)
+    return y
+
+
+def _logsigmoid_in_place(z: Array) -> None:
+    low = np.minimum(z, 0.0)
+    np.absolute(z, z)
+    np.negative(z, z)
+    np.exp(z, z)
+    np.log1p(z, z)
+    np.subtract(low, z, z)
 
 
 logsigmoid = primitive(

@@ -83,7 +83,8 @@ def _norm_rule(g: Value, y: Value, x: Value, *, p: float, dim: Axes, keepdim: bo
         return share * chosen * sign(x)
     length = spread(_or_one(y), shape=shape, dim=dim, keepdim=keepdim)
     unit = x / length  # of a zero vector: 0, the smallest subgradient
-    ray = unit if p == 2 else sign(x) * abs(unit) ** (p - 1)
+    # below 2 the power of a zero coordinate is steep without bound: there the smallest subgradient is 0 as well
+    ray = unit if p == 2 else sign(x) * (abs(unit) + (eq(unit, 0) if p < 2 else 0.0)) ** (p - 1)
     return spread(g, shape=shape, dim=dim, keepdim=keepdim) * ray
 
 

@@ -1,0 +1,119 @@
+"""What a change of the input must do to the output: shifts, other names for classes and groups, targets said in another way."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_loss.losses._domains import LogitsDomain, SimplexDomain
+from tinygrad_loss.losses._labels import LabelDomain, LabelListDomain
+from tinygrad_loss.losses._loss import Loss
+
+from .laws import close
+from .loss_changes import resolved
+from .loss_laws import evaluate, reductions
+from .loss_samples import LossSample, class_axis
+from .samples import Array, seeded
+
+
+def axis_of_classes(sample: LossSample, name: str) -> int | None:
+    return class_axis(sample.specs[name], sample.sizes, sample.batched).get("axis")
+
+
+def law_shift(loss: Loss, sample: LossSample) -> None:
+    """Logits may all be larger by a constant: the value stays, and so their gradients sum to 0 over the classes."""
+    for name in sample.floats():
+        axis = axis_of_classes(sample, name)
+        if not isinstance(sample.specs[name].domain, LogitsDomain) or axis is None:
+            continue
+        x = np.asarray(sample.arrays[name])
+        shift = seeded("shift").normal(size=x.shape[:axis] + (1,) + x.shape[axis + 1 :]) * 3.0
+        moved = sample.with_arrays(**{name: x + shift})
+        for reduction in reductions(loss):
+            (y, g), (z, h) = evaluate(loss, sample, reduction), evaluate(loss, moved, reduction)
+            close(y, z, 1e-13, f"{reduction}: value, {name} shifted", least=1.0)
+            close(g[name].sum(axis), np.zeros_like(g[name].sum(axis)), 1e-14, f"{reduction}: sum of the gradients", least=1.0)
+            for n in g:
+                close(g[n], h[n], 1e-13, f"{reduction}: gradient of {n}, {name} shifted", least=1.0)
+
+
+def law_classes(loss: Loss, sample: LossSample) -> None:
+    """The order of the classes matters to nobody."""
+    if "C" not in sample.sizes or "blank" in sample.options:
+        return
+    order = np.roll(np.arange(sample.sizes["C"]), 1)
+    place = np.argsort(order)  # of each class, in the new order
+
+    def along(name: str, x: Array) -> Array:
+        axes = resolved(sample.specs[name], sample.batched)
+        position = 0
+        for axis in axes:
+            x = np.take(x, order, position) if axis == "C" else x
+            position += len(sample.sizes[axis]) if axis in ("*", "...") else 1
+        return x
+
+    def named(x: Array) -> Array:
+        valid = (x >= 0) & (x < len(order))
+        return np.where(valid, place[np.where(valid, x, 0)], x)
+
+    arrays = {}
+    for name, x in sample.given().items():
+        labels = isinstance(sample.specs[name].domain, (LabelDomain, LabelListDomain))
+        if sample.specs[name].axes in (("broadcast",), ("row",)) and x.ndim:
+            return  # may go along the classes, or not
+        arrays[name] = named(x) if labels else along(name, x)
+    options = dict(sample.options)
+    if isinstance(options.get("ignore_index"), int):
+        options["ignore_index"] = int(named(np.asarray(options["ignore_index"])))
+    other = sample.with_arrays(**arrays).with_options(**options)
+    if loss._require is not None:
+        loss._require(other.arrays, options)
+    for reduction in reductions(loss):
+        (y, g), (z, h) = evaluate(loss, sample, reduction), evaluate(loss, other, reduction)
+        if y.array.ndim:
+            continue
+        close(y, z, 1e-12, f"{reduction}: value, classes in another order", least=1e-2)
+        for name in g:
+            close(along(name, g[name]), h[name], 1e-11, f"{reduction}: gradient of {name}, classes in another order", least=1e-2)
+
+
+def law_groups(loss: Loss, sample: LossSample) -> None:
+    """Groups may have any names."""
+    groups = [n for n in sample.given() if sample.specs[n].domain.name == "Group"]
+    other = sample.with_arrays(**{n: 7 - 1000 * np.asarray(sample.arrays[n]) for n in groups})
+    for reduction in reductions(loss) if groups else ():
+        (y, g), (z, h) = evaluate(loss, sample, reduction), evaluate(loss, other, reduction)
+        np.testing.assert_array_equal(y.array, z.array)
+        for name in g:
+            np.testing.assert_array_equal(g[name], h[name])
+
+
+def soft(x: Array, classes: int, axis: int, smoothing: float) -> Array:
+    """Indices as probabilities."""
+    one_hot = np.moveaxis(np.eye(classes)[x], -1, axis)
+    return np.asarray(one_hot * (1.0 - smoothing) + smoothing / classes)
+
+
+def law_smoothing(loss: Loss, sample: LossSample) -> None:
+    """Indices, and their smoothing, are a short way to write probabilities (without weights, which count otherwise)."""
+    for argument in loss.declaration.arguments:
+        specs = {type(s.domain): s for s in argument.specs}
+        x = sample.given().get(argument.name)
+        if not {LabelDomain, SimplexDomain} <= set(specs) or x is None or x.dtype.kind == "f" or sample.ignores:
+            continue
+        if any(sample.specs[n].axes == ("C",) for n in sample.given()) or sample.options.get("ignore_index", -1) >= 0:
+            continue
+        spec = specs[SimplexDomain]
+        axis = class_axis(spec, sample.sizes, sample.batched)["axis"]
+        target = soft(x, sample.sizes["C"], axis, float(sample.options.get("label_smoothing", 0.0)))
+        options: dict[str, Any] = {"label_smoothing": 0.0} if "label_smoothing" in sample.options else {}
+        other = LossSample(
+            {**sample.arrays, argument.name: target}, {**sample.specs, argument.name: spec}, {**sample.options, **options},
+            sample.sizes, sample.batched,
+        )  # fmt: skip
+        for reduction in reductions(loss):
+            (y, g), (z, h) = evaluate(loss, sample, reduction), evaluate(loss, other, reduction)
+            close(y, z, 1e-13, f"{reduction}: indices against probabilities")
+            for name in g:
+                close(g[name], h[name], 1e-12, f"{reduction}: gradient of {name}, indices against probabilities", least=1e-2)

@@ -1,0 +1,115 @@
+"""Negative log-likelihoods of numbers: how surprising the target is under the distribution that was predicted.
+
+Computed in float64 and rounded once: float32 overflows on the way.
+"""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..dtypes import Array
+from ..ops.curves import expm2, poisson_cost, raise_to
+from ..ops.elementwise import eq, log, square
+from ..ops.masking import where
+from ..tape import Tensor
+from ._domains import Amount, Domain, Real, Variance, first
+from ._loss import PerElement, loss
+from ._options import NonNegative, Positive, Switch
+
+
+class RateDomain(Domain):
+    """The mean of a count, or its logarithm when the loss's option ``log_input`` says so."""
+
+    name = "Rate"
+    describe = "a rate: a number >= 0 (or, with log_input, its logarithm)"
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        if not options.get("log_input") and x.size and np.minimum.reduce(x, axis=None) < 0:
+            raise ValueError(
+                f"{where}{first(x < 0)} is negative: a rate is >= 0; is it the logarithm of one? pass log_input=True"
+            )
+        return None
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return rng.normal(size=shape) if sizes.get("log_input") else rng.uniform(0.1, 3.0, size=shape)
+
+
+if TYPE_CHECKING:
+    from typing import Annotated as Rate
+else:
+    Rate = RateDomain()
+
+_HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
+
+
+@loss(
+    module="PoissonNLLLoss",
+    order="input target log_input full size_average eps reduce reduction",
+    module_order="log_input full size_average eps reduce reduction",
+)
+def poisson_nll_loss(
+    input: Rate[Tensor, "..."],
+    target: Amount[Tensor, "..."],
+    *,
+    log_input: Switch = True,
+    full: Switch = False,
+    eps: NonNegative = 1e-8,
+) -> PerElement:
+    """exp(input) - target * input, counts against the logarithm of their rate, without the log(target!) of the count.
+
+    ``log_input=False``: input is the rate, the loss input - target * log(input + eps). ``full`` adds Stirling's
+    log(target!) where target > 1. Raises ValueError for a negative target or rate. The derivative by a target of
+    0 is finite (torch: nan with ``full``).
+
+    >>> F.poisson_nll_loss(tensor([0., 1.]), tensor([1., 3.]))
+    tensor(0.3591)
+    """
+    x, t = input.double(), target.double()
+    many = where(t > 1.0, t, 1.0)
+    if log_input:
+        error = poisson_cost(x, t, stirling=full)  # with Stirling's t log t - t
+    else:
+        nothing = eq(x + eps, 0.0) & eq(t, 0.0)  # 0 log 0 is 0
+        error = x - t * (log(x + eps + nothing) - (log(many) - (t > 1.0) if full else 0.0))
+    if full:
+        error = error + where(t > 1.0, 0.5 * log(many) + _HALF_LOG_TAU, 0.0)
+    return error.to(input.dtype)
+
+
+@loss(order="input target var full eps reduction", module="GaussianNLLLoss", module_order="full eps reduction")
+def gaussian_nll_loss(
+    input: Real[Tensor, "..."],
+    target: Real[Tensor, "..."],
+    var: Variance[Tensor, "row"],
+    *,
+    full: Switch = False,
+    eps: Positive = 1e-6,
+) -> PerElement:
+    """(log var + (input - target)**2 / var) / 2, a target against the mean and variance predicted for it.
+
+    ``var``: the input's shape, its shape without the last axis or with one axis of size 1, or a number. It is raised
+    to ``eps``, which the gradient does not see: below it is the one at ``eps``. ``full`` adds log(2 pi) / 2.
+    Raises ValueError for a negative variance. Source: Nix and Weigend, 1994.
+
+    >>> F.gaussian_nll_loss(tensor([0., 1.]), tensor([1., 3.]), tensor([1., 2.]))
+    tensor(0.9233)
+    """
+    v = raise_to((var.unsqueeze(-1) if 0 < var.ndim < input.ndim else var).double(), lo=eps)
+    residual = input.double() - target.double()
+    error = 0.5 * (log(v) + residual * (residual / v))
+    return (error + _HALF_LOG_TAU if full else error).to(input.dtype)
+
+
+@loss(module="GaussianKLLoss", batchmean=True, reduction="batchmean")
+def gaussian_kl_loss(mean: Real[Tensor, "..."], logvar: Real[Tensor, "..."]) -> PerElement:
+    """(mean**2 + var - log var - 1) / 2: the divergence of a normal distribution from the standard one.
+
+    The regulariser of variational autoencoders. ``reduction="batchmean"``, the default, is the sum for each example;
+    ``"mean"`` divides by every element. Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014.
+
+    >>> F.gaussian_kl_loss(tensor([[0., 1.]]), tensor([[0., 1.]]))
+    tensor(0.8591)
+    """
+    # exp(x) - 1 - x keeps the digits of a small x
+    return (0.5 * (square(mean.double()) + expm2(logvar.double()))).to(mean.dtype)

@@ -1,0 +1,65 @@
+"""Losses of real numbers that treat large, or one-sided, differences in their own way.
+
+Computed in float64 and rounded once: float32 overflows on the way.
+"""
+
+from ..ops.curves import hypot, log_cosh
+from ..ops.elementwise import abs
+from ..ops.masking import where
+from ..tape import Tensor
+from ._domains import Real
+from ._loss import PerElement, loss
+from ._options import Positive, UnitInterval
+
+
+@loss
+def log_cosh_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."]) -> PerElement:
+    """log(cosh(input - target)): half the square near 0, the absolute difference minus log 2 far away.
+
+    Right to the last digits for tiny and for huge differences. Keras' LogCosh, optax' log_cosh.
+
+    >>> F.log_cosh_loss(tensor([0., 3.]), tensor([1., 0.]))
+    tensor(1.3716)
+    """
+    return log_cosh(input.double() - target.double()).to(input.dtype)
+
+
+@loss
+def quantile_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, q: UnitInterval = 0.5) -> PerElement:
+    """q times a difference by which the target is above the input, 1 - q times one below: least at the q-quantile.
+
+    Also called pinball loss; ``q=0.5`` is half of l1_loss. The derivative is 0 where both are equal.
+    Source: Koenker and Bassett, "Regression quantiles", 1978.
+
+    >>> F.quantile_loss(tensor([0., 3.]), tensor([1., 0.]), q=0.9)
+    tensor(0.6000)
+    """
+    above = target.double() - input.double()
+    size = abs(above)
+    return where(above < 0.0, (1.0 - q) * size, q * size).to(input.dtype)
+
+
+@loss
+def expectile_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, tau: UnitInterval = 0.5) -> PerElement:
+    """tau times the squared difference where the target is above the input, 1 - tau times where it is below.
+
+    ``tau=0.5`` is half of mse_loss. Source: Newey and Powell, "Asymmetric least squares", 1987.
+
+    >>> F.expectile_loss(tensor([0., 3.]), tensor([1., 0.]), tau=0.9)
+    tensor(0.9000)
+    """
+    half = 0.5 * target.double() - 0.5 * input.double()  # finite, so that a weight of 0 leaves 0
+    return (where(half < 0.0, (4.0 * (1.0 - tau)) * half, (4.0 * tau) * half) * half).to(input.dtype)
+
+
+@loss
+def charbonnier_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, eps: Positive = 1e-3) -> PerElement:
+    """sqrt(difference**2 + eps**2): the absolute difference with a rounded tip, ``eps`` at its lowest.
+
+    Source: Charbonnier et al., "Two deterministic half-quadratic regularization algorithms", 1994.
+
+    >>> F.charbonnier_loss(tensor([0., 3.]), tensor([3., 3.]), eps=4.)
+    tensor(4.5000)
+    """
+    half = 0.5 * input.double() - 0.5 * target.double()
+    return (2.0 * hypot(half, 0.5 * eps)).to(input.dtype)

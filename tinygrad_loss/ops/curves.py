@@ -1,0 +1,133 @@
+"""Curves that single losses need, each right to the last digits where its textbook form cancels or overflows.
+
+Narrow types are computed in float64 and rounded once. In the rules, a gradient of 0 (of an example without weight)
+stays 0 against an infinite derivative: times_log.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from ..dtypes import Array
+from ..primitive import Function, primitive
+from .activations import clamp
+from .elementwise import eq, exp, expm1, log, maximum, sigmoid, tanh
+from .stable import times_log
+
+_LOG2 = math.log(2.0)
+_SERIES = [1.0 / math.factorial(n) for n in range(19, 1, -1)]  # of (exp(x) - 1 - x) / x**2, highest power first
+
+
+def _wide(x: Any) -> Array:
+    return np.array(x, np.float64)
+
+
+def _expm2_of_wide(z: Array) -> Array:
+    y = np.where(z == np.inf, z, np.expm1(z) - z)
+    near = np.absolute(z) < 1.0
+    some = z[near]
+    y[near] = some * some * np.polyval(_SERIES, some)
+    return y
+
+
+expm2 = primitive(
+    lambda x: _expm2_of_wide(_wide(x)).astype(x.dtype),
+    lambda g, y, x: times_log(g, expm1(x)),
+    name="expm2",
+    arity=1,
+    floats=True,
+    doc="``exp(input) - 1 - input``, by its series where that cancels.",
+)
+
+
+def _log_cosh(x: Array) -> Array:
+    z = np.absolute(_wide(x))
+    half = np.sinh(np.minimum(z, 1.0) * 0.5)  # cosh(z) - 1 = 2 sinh(z / 2)**2
+    far = z + (np.log1p(np.exp(-2.0 * z)) - _LOG2)
+    return np.where(z < 1.0, np.log1p(2.0 * half * half), far).astype(x.dtype)
+
+
+log_cosh = primitive(
+    _log_cosh,
+    lambda g, y, x: g * tanh(x),
+    name="log_cosh",
+    arity=1,
+    floats=True,
+    doc="``log(cosh(input))``: input**2 / 2 near 0, |input| - log 2 far away.",
+)
+
+hypot = primitive(
+    np.hypot,
+    lambda g, y, a, b: g * (a / (y + eq(y, 0.0))),
+    lambda g, y, a, b: g * (b / (y + eq(y, 0.0))),
+    name="hypot",
+    floats=True,
+    doc="``sqrt(input**2 + other**2)`` without overflow; its derivative at the origin is 0.",
+)
+
+
+def _entropy_gap(x: Array) -> Array:
+    # r log(2 r) + (1 - r) log(2 (1 - r)) with r = sigmoid(x); for small x from d = 2 r - 1 = tanh(x / 2)
+    z = np.absolute(_wide(x))
+    d = np.tanh(np.minimum(z, 2.0) * 0.5)
+    near = 0.5 * (np.log1p(-d * d) + d * np.minimum(z, 2.0))
+    z = np.minimum(z, 800.0)
+    e = np.exp(-z)
+    return np.where(z < 2.0, near, _LOG2 - np.log1p(e) - z * (e / (1.0 + e))).astype(x.dtype)
+
+
+entropy_gap = primitive(
+    _entropy_gap,
+    lambda g, y, x: g * (clamp(x, -1000.0, 1000.0) * sigmoid(x) * sigmoid(-x)),
+    name="entropy_gap",
+    arity=1,
+    floats=True,
+    doc="log 2 minus the entropy of the probability ``sigmoid(input)``.",
+)
+
+
+def _poisson_cost(x: Array, t: Array, *, stirling: bool) -> Any:
+    kind, x, t = x.dtype, _wide(x), _wide(t)
+    rate = np.exp(x)
+    y = rate - t * x
+    y = np.where(t == 0, rate, y)  # 0 * inf is 0 here
+    lost = np.isnan(y) & ~np.isnan(x) & ~np.isnan(t)
+    if lost.any():  # inf - inf
+        y = np.where(lost, np.where(x - np.log(x) > np.log(t), np.inf, -np.inf), y)
+    return (np.where(t > 1.0, _rate_gap_of_wide(x, t, rate), y) if stirling else y).astype(kind)
+
+
+def _rate_gap_of_wide(x: Array, t: Array, rate: Array) -> Array:
+    u = x - np.log(np.where(t == 0, 1.0, t))
+    y = np.where(u > 1.0, rate - t * (1.0 + u), t * _expm2_of_wide(u))  # the second overflows for a tiny t
+    return np.where(t == 0, rate, np.where(np.isinf(rate), rate + t, y))
+
+
+poisson_cost = primitive(
+    _poisson_cost,
+    lambda g, y, x, t, *, stirling: times_log(g, exp(x) - t),
+    lambda g, y, x, t, *, stirling: g * ((log(maximum(t, 1.0)) if stirling else 0.0) - x),
+    name="poisson_cost",
+    floats=True,
+    doc="``exp(x) - t * x``; with ``stirling``, where t > 1, plus t log t - t, in a form that does not cancel.",
+)
+
+rate_gap: Function = primitive(
+    lambda x, t: _rate_gap_of_wide(_wide(x), _wide(t), np.exp(_wide(x))).astype(x.dtype),
+    lambda g, y, x, t: times_log(g, exp(x) - t),
+    lambda g, y, x, t: g * (log(t + eq(t, 0.0)) - x),  # 0 log 0 counts as constant
+    name="rate_gap",
+    floats=True,
+    doc="``exp(x) - t - t * (x - log t)``, never below 0: the divergence of the rate exp(x) from t.",
+)
+
+raise_to = primitive(
+    lambda x, *, lo: np.maximum(x, lo),
+    lambda g, y, x, *, lo: g,
+    name="raise_to",
+    saves=False,
+    doc="``max(input, lo)`` whose derivative is 1 everywhere: a floor that gradients do not see.",
+)
