@@ -32,8 +32,8 @@ def output_shape(loss: Loss, sample: LossSample) -> tuple[int, ...] | None:
     if loss.declaration.per == "element":
         return first.shape
     shape: tuple[int, ...] = ()
-    for axis in resolved(loss.declaration.arguments[0].specs[0], sample.batched):
-        size = sample.sizes[axis] if axis in ("N", "*", "...") else ()
+    for axis in (a.strip("[]") for a in loss.declaration.output if sample.batched or not a.startswith("[")):
+        size = sample.sizes[axis]
         shape += size if isinstance(size, tuple) else (size,)
     return shape
 
@@ -217,12 +217,12 @@ def by_hand(loss: Loss, sample: LossSample, weight: Array | None = None) -> dict
         alone = value if terms.alone is None else terms.alone.array * count
         share = (one if terms.share is None else terms.share.array) * count
         scaled = value * (1.0 if terms.scale is None else terms.scale.array)
-        found = {"none": alone, "sum": value.sum(), "mean": np.asarray(scaled.sum() / share.sum() if share.sum() else math.nan)}
+        found = {"none": alone, "sum": value.sum(), "mean": np.asarray(scaled.sum() / share.sum() if share.sum() else terms.empty)}
         if "batchmean" in loss.declaration.reductions:
             examples = one.shape[0] if one.ndim else 1
             if terms.share is not None or weight is not None or kept.ndim:
                 examples *= share.sum() / one.size if share.sum() else 0
-            found["batchmean"] = np.asarray(value.sum() / examples if examples else math.nan)
+            found["batchmean"] = np.asarray(value.sum() / examples if examples else terms.empty)
     if terms.finish is not None:
         found |= {r: terms.finish(tl.tensor(np.asarray(y))).array for r, y in found.items() if r != "none"}
     return found

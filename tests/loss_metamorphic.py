@@ -11,7 +11,7 @@ from tinygrad_loss.losses._labels import LabelDomain, LabelListDomain
 from tinygrad_loss.losses._loss import Loss
 
 from .laws import close
-from .loss_changes import resolved
+from .loss_changes import accepts, resolved
 from .loss_laws import evaluate, reductions
 from .loss_samples import LossSample, class_axis
 from .samples import Array, seeded
@@ -102,7 +102,7 @@ def law_smoothing(loss: Loss, sample: LossSample) -> None:
         x = sample.given().get(argument.name)
         if not {LabelDomain, SimplexDomain} <= set(specs) or x is None or x.dtype.kind == "f" or sample.ignores:
             continue
-        if any(sample.specs[n].axes == ("C",) for n in sample.given()) or sample.options.get("ignore_index", -1) >= 0:
+        if any(sample.specs[n].axes == ("C",) for n in sample.given()) or (sample.options.get("ignore_index") or -1) >= 0:
             continue
         spec = specs[SimplexDomain]
         axis = class_axis(spec, sample.sizes, sample.batched)["axis"]
@@ -117,3 +117,30 @@ def law_smoothing(loss: Loss, sample: LossSample) -> None:
             close(y, z, 1e-13, f"{reduction}: indices against probabilities")
             for name in g:
                 close(g[name], h[name], 1e-12, f"{reduction}: gradient of {name}, indices against probabilities", least=1e-2)
+
+
+def law_own_mask(loss: Loss, sample: LossSample) -> None:
+    """A mask among a loss's own arguments: what it leaves out does not matter, whatever its values in their domain, and has
+    no gradient."""
+    masks = [n for n in sample.given() if sample.specs[n].domain.name == "Mask"]
+    for name in masks:
+        mask = np.asarray(sample.arrays[name])
+        axes = resolved(sample.specs[name], sample.batched)
+        for poison in (0.5, -1e30, np.nan, np.inf):
+            arrays, outs = {}, {}
+            for other, x in sample.given().items():
+                theirs = resolved(sample.specs[other], sample.batched)
+                if other == name or not set(axes) <= set(theirs):
+                    continue
+                shape = [1 if axis not in axes else sample.sizes[axis] for axis in theirs]
+                flat = [n for size in shape for n in (size if isinstance(size, tuple) else (size,))]
+                outs[other] = np.broadcast_to(~mask.reshape(flat), x.shape)
+                wild = poison if x.dtype.kind == "f" else 1
+                drawn = np.where(outs[other], wild, x).astype(x.dtype)
+                arrays[other] = drawn if accepts(sample, other, drawn) else x
+            for reduction in reductions(loss):
+                (y, g), (z, h) = evaluate(loss, sample, reduction), evaluate(loss, sample.with_arrays(**arrays), reduction)
+                np.testing.assert_array_equal(y.array, z.array, err_msg=f"{reduction}, {poison} where masked")
+                for n in g:
+                    np.testing.assert_array_equal(g[n], h[n], err_msg=f"{reduction}: gradient of {n}, {poison} where masked")
+                    assert n not in outs or not h[n][outs[n]].any(), f"{reduction}: gradient of a masked {n}"

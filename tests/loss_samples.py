@@ -94,7 +94,8 @@ def sizes_of(loss: Loss) -> list[tuple[dict[str, Any], bool]]:
         found = [(typical, True)]
         if any(a.startswith("[") for a in axes):
             found.append((typical, False))
-        if "*" in axes:
+        shared = any("*" in spec.axes and "[N]" not in spec.axes for a in loss.declaration.arguments for spec in a.specs)
+        if "*" in axes and not shared:  # what has * without N makes no examples of its own of the positions along *
             found += [({**named, "*": (2,)}, True), ({**named, "*": (2, 3)}, True)]
         if "N" in named:
             found += [({**typical, "N": 1}, True), ({**typical, "N": 0}, True)]

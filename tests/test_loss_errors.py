@@ -77,7 +77,7 @@ MISTAKES: list[tuple[str, Any, type[Exception], list[str]]] = [
     ("a list", lambda: CE(X, [0, 2]), TypeError, ["cross_entropy: target must be a Tensor", "list"]),
     ("None", lambda: CE(X, None), TypeError, ["cross_entropy: target must be a Tensor", "NoneType"]),
     ("backward of none", lambda: MSE(X.clone().requires_grad_(), X, reduction="none").backward(), RuntimeError, ["scalar", "(2, 3)", "mean", "gradient="]),
-    ("swapped", lambda: CE(Y, X), (ValueError, RuntimeError), ["cross_entropy: target"]),  # type: ignore[list-item]
+    ("swapped", lambda: CE(Y, X), (ValueError, RuntimeError), ["cross_entropy: target", "are input and target swapped?"]),  # type: ignore[list-item]
     ("integers alone", lambda: CE(t([[1, 2]]), t([5])), IndexError, ["cross_entropy: target[0] = 5"]),
 ]  # fmt: skip
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -41,11 +43,20 @@ class Measured:
     on_kinks: int = 0
 
 
-def ours(name: str, batch: Batch) -> tuple[Array, dict[str, Array]]:
-    """The unreduced loss and the gradient of its sum."""
+def ours(name: str, batch: Batch) -> tuple[Array, list[dict[str, Array]]]:
+    """The unreduced loss, and the gradient of its sum: through it, and of a loss also by the sum, which may go another
+    way (a kernel, blocks)."""
+    y, one = _call(name, batch, "none")
+    if name not in LOSSES:
+        return y, [one]
+    _, two = _call(name, batch, "sum")
+    return y, [one] if all(np.array_equal(one[n], two[n], equal_nan=True) for n in one) else [one, two]
+
+
+def _call(name: str, batch: Batch, reduction: str) -> tuple[Array, dict[str, Array]]:
     tensors = {n: tl.tensor(x, requires_grad=n in batch.by) for n, x in batch.arrays.items()}
     call = CALLS.get(name)
-    y = call(**tensors, **batch.options) if call else LOSSES[name](**tensors, **batch.options, reduction="none")
+    y = call(**tensors, **batch.options) if call else LOSSES[name](**tensors, **batch.options, reduction=reduction)
     y.backward(tl.ones(y.shape, dtype=y.dtype))
     return y.array, {n: tensors[n].grad.array for n in batch.by}
 
@@ -74,7 +85,7 @@ def _flat(x: Any) -> list[Any]:
 
 def compare(name: str, batch: Batch, kind: str, found: Measured, digits: int = DIGITS) -> None:
     """Hold every value and every gradient of one batch to the reference."""
-    y, gradients = ours(name, batch)
+    y, ways = ours(name, batch)
     assert y.dtype == kind, (name, y.dtype, kind)
     function, options = REFERENCES[name].function, batch.options
     with mp.workdps(digits):
@@ -93,10 +104,9 @@ def compare(name: str, batch: Batch, kind: str, found: Measured, digits: int = D
                 found.on_kinks += 1
                 continue
             pull_back(results)
-            for by in batch.by:
-                numbers = _flat(lifted[by])
-                pulled = gradients[by] if by in batch.whole else np.broadcast_to(gradients[by], batch.arrays[by].shape)[index]
-                for k, (x, g) in enumerate(zip(numbers, np.atleast_1d(pulled).ravel().tolist(), strict=True)):
+            for by, gradients in itertools.product(batch.by, ways):
+                pulled = np.atleast_1d(gradients[by][index]).ravel()
+                for k, (x, g) in enumerate(zip(_flat(lifted[by]), pulled.tolist(), strict=True)):
                     found.gradients += 1
                     error = ulps(g, x.g, x.g_size, kind)
                     if error > found.gradient.ulp:
@@ -127,11 +137,17 @@ def _tell(arguments: dict[str, Any], options: dict[str, Any], value: float, true
     return f"{given} {options}: {value!r}, exactly {mp.nstr(true.v, 25)}{size}"
 
 
+def batches(name: str, rng: np.random.Generator, points: int, kind: str) -> Iterator[Batch]:
+    generator = POINTS[name]
+    more = {"name": name} if "name" in inspect.signature(generator).parameters else {}
+    return generator(rng, points, kind, **more)
+
+
 def measure(name: str, kind: str, points: int, seed: int = 0, digits: int = DIGITS) -> Measured:
     """The worst of about ``points`` losses of one function in one floating type."""
     found = Measured(Worst(), Worst())
     rng = np.random.default_rng([zlib.crc32(name.encode()), seed])
-    for batch in POINTS[name](rng, points, kind):
+    for batch in batches(name, rng, points, kind):
         compare(name, batch.typed(kind), kind, found, digits)
     return found
 

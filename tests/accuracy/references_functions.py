@@ -7,6 +7,7 @@ from typing import Any
 from mpmath import mp, mpf
 
 import tinygrad_loss as tl
+from tinygrad_loss.losses import LOSSES
 
 from . import exact as e
 from .exact import Exact, several
@@ -93,6 +94,7 @@ CALLS.update(
     softmax=lambda input, factor: tl.softmax(input, dim=1) * factor,
     logsumexp=lambda input: tl.logsumexp(input, dim=1), logsigmoid=tl.logsigmoid, softplus=tl.softplus,
     sigmoid=tl.sigmoid, erf=tl.erf, xlogy=lambda input, other: tl.xlogy(input, other),
+    rmse_of_mean=lambda input, target: LOSSES["rmse_loss"](input, target),
     cross_entropy_formula=lambda input, target, weight=None, **options: tl.nn.functional.cross_entropy(
         input.unsqueeze(-1), target.unsqueeze(-1), weight, reduction="none", **options
     ).squeeze(1),

@@ -8,9 +8,9 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import Exact, exact, exp, function, power, several, sigmoid, sum_
+from .exact import Exact, exact, exp, function, log1p, power, several, sigmoid, sum_, total
 from .references_functions import softmax_of
-from .registry import of_batch
+from .registry import of_batch, of_example
 
 
 def overlaps(
@@ -87,3 +87,16 @@ def _alignments(log_p: list[list[Exact]], labels: list[int], blank: int) -> Exac
     y = function(likelihood, -mp.log(likelihood.v), -1 / likelihood.v)
     y.size = max(abs(y.v), mpf(1))
     return y
+
+
+@of_example
+def crf1d_loss(scores: Any, transitions: Any, tags: list[int]) -> Exact:
+    """log of the sum over all sequences of exp(their score relative to that of ``tags``): log1p of all the others."""
+    paths = list(itertools.product(range(len(transitions)), repeat=len(tags)))
+    others = []
+    for path in paths:
+        if list(path) != tags:
+            steps = [(scores[t][k], scores[t][own]) for t, (k, own) in enumerate(zip(path, tags, strict=True)) if k != own]
+            moves = [(transitions[a][b], transitions[c][d]) for a, b, c, d in zip(path, path[1:], tags, tags[1:], strict=False)]
+            others.append(exp(total(*(v for a, b in [*steps, *moves] for v in (a, -b)))))
+    return log1p(sum_(others)) if others else exact(0)

@@ -36,6 +36,14 @@ class Alignments:
         self.frames = frames.reshape(-1).astype(np.int64)
         self.needed = counts + repeats.sum(1)
 
+    def of(self, rows: Array) -> "Alignments":
+        """Those of some examples."""
+        found = object.__new__(Alignments)
+        found.blank = self.blank
+        found.states, found.skips, found.last = self.states[rows], self.skips[rows], self.last[rows]
+        found.frames, found.needed = self.frames[rows], self.needed[rows]
+        return found
+
     def heard(self, frames: int) -> Array:
         """(T, N): which frames belong to each example."""
         return np.asarray(np.arange(frames)[:, None] < self.frames)

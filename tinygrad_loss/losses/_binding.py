@@ -52,7 +52,7 @@ def bind(declaration: Declaration, arrays: Mapping[str, Any]) -> Binding:
         where = f"{declaration.name}: {argument.name}"
         if not isinstance(x, Tensor):
             raise TypeError(f"{where} must be a Tensor, got {type(x).__name__}; convert it with tensor(...)")
-        spec = _choose(where, argument, x, found)
+        spec = _choose(where, argument, x, found, arrays[declaration.arrays[0]])
         found.specs[argument.name] = spec
         if not spec.domain.integers and x.array.dtype != kind:
             found.casts[argument.name] = kind
@@ -102,7 +102,7 @@ def _float_kind(arrays: Mapping[str, Any]) -> np.dtype[Any]:
     return widest
 
 
-def _choose(where: str, argument: Argument, x: Tensor, found: Binding) -> Spec:
+def _choose(where: str, argument: Argument, x: Tensor, found: Binding, first: Any) -> Spec:
     """The domain that fits the dtype: class indices are integers, everything else floating."""
     kind, shape = x.array.dtype.kind, tuple(x.array.shape)
     whole = [s for s in argument.specs if s.domain.integers]
@@ -131,6 +131,8 @@ def _choose(where: str, argument: Argument, x: Tensor, found: Binding) -> Spec:
         if others
         else ""
     )
+    if kind == "f" and isinstance(first, Tensor) and first.array.dtype.kind in "iu":
+        soft = " The first argument has integers: are input and target swapped?"
     raise RuntimeError(
         f"{where} has dtype {x.dtype}, shape {shape}; class indices need an integer dtype (target.long()).{soft}"
     )

@@ -29,7 +29,7 @@ class Fused:
     """One call: the blocks, and what they leave behind."""
 
     def __init__(
-        self, loss: Any, layout: Layout, plan: Any, options: dict[str, Any], needs: Sequence[bool], each: bool
+        self, loss: Any, layout: Layout, plan: Any, options: Any, needs: Sequence[bool], each: bool, raw: Sequence[Any]
     ) -> None:
         self.loss, self.layout, self.plan, self.options, self.needs, self.each = (
             loss,
@@ -43,10 +43,11 @@ class Fused:
         block = BLOCK if layout.elements < _MANY else _LARGE_BLOCK
         step = max(1, block // max(size, 1))
         self.bounds = [(i, min(i + step, layout.rows)) for i in range(0, layout.rows, step)]
-        self.out = [
-            np.empty(x.shape, x.dtype) if n and c else None
-            for x, c, n in zip(layout.arrays, layout.cut, needs, strict=True)
-        ]
+        self.full: list[Any] = []  # the gradients of what is cut, as they are handed over: each its own memory
+        self.out: list[Any] = []  # the same, by rows
+        for x, cut, need, like in zip(layout.arrays, layout.cut, needs, raw, strict=True):
+            self.full.append(np.empty(like.shape, like.dtype) if need and cut else None)
+            self.out.append(None if self.full[-1] is None else self.full[-1].reshape(x.shape))
         self.values: Any = None
         self.shape: tuple[int, ...] = ()  # of the values, before the reduction
 
@@ -162,10 +163,8 @@ def _at_once(
         whole = float(raw[0].shape[0] if reduction == "batchmean" else math.prod(binding.shape))
     gradients: list[Any] = []
     for x, n, sym in zip(raw, needs, plan.gradients, strict=True):
-        if not n:
+        if not n or sym is None:
             gradients.append(None)
-        elif sym is None:
-            gradients.append(np.zeros(x.shape, x.dtype))
         else:
             out = np.empty(x.shape, x.dtype)
             scaled(sym, values, 1.0 / whole, x, out.reshape(-1) if route.flat else out)
@@ -187,7 +186,7 @@ def fused(
     if not each and isinstance(plan, Plan) and plan.share is None and raw[0].size <= BLOCK:
         return _at_once(plan, route, raw, binding, needs, reduction)
     layout = route.lay_out(raw)
-    call = Fused(loss, layout, plan, options, needs, each)
+    call = Fused(loss, layout, plan, options, needs, each, raw)
     call.shape = (layout.rows,) if layout.flat else binding.shape
     try:
         factor, whole = 1.0, 1.0
@@ -206,9 +205,11 @@ def fused(
     if not math.isfinite(summed):
         return None  # the formula, run whole, says what becomes of inf and nan
     gradients: list[Any] = []
-    for i, (x, o) in enumerate(zip(raw, call.out, strict=True)):
-        if o is not None:
-            gradients.append(o.reshape(x.shape))
+    for i, (x, o) in enumerate(zip(raw, call.full, strict=True)):
+        if plan.gradients[i] is None:
+            gradients.append(None)
+        elif o is not None:
+            gradients.append(o)
         elif needs[i]:
             parts = [rest[i] for _, rest in found if rest and rest[i] is not None]
             gradients.append(np.add.reduce(np.stack(parts), 0).astype(x.dtype) if parts else np.zeros(x.shape, x.dtype))

@@ -69,35 +69,35 @@ class _Steps:
 
 
 class _Sums:
-    """The sums over paths: ``value`` (N), and ``shares`` (T, N, C), the probability of each class given the labels."""
+    """The log-likelihood of each example, and how to get its gradient: ``shares`` (T, N, C), the probability of each
+    class given the labels, and for some examples the recursion."""
 
-    def __init__(self, value: Array, shares: Array | None) -> None:
-        self.value, self.shares = value, shares
+    def __init__(self, log_probs: Array, path: Alignments, slopes: bool) -> None:
+        frames, _, classes = log_probs.shape
+        self.value = np.where((path.frames == 0) & (path.last == 0), 0.0, -math.inf)
+        self.shares = np.zeros_like(log_probs) if slopes else None
+        possible = np.flatnonzero((path.needed <= path.frames) & (path.frames > 0))
+        each = frames * (classes + 3 * path.states.shape[1] + 2)
+        rows = max(_BLOCK // max(each, 1), 1)
+        room = np.empty(each * min(rows, len(possible)))  # at once: the next call finds it again, without page faults
+        for some in (possible[i : i + rows] for i in range(0, len(possible), rows)):
+            self.value[some], shares = _block(log_probs, path, some, slopes, room)
+            if self.shares is not None:
+                self.shares[: len(shares), some] = shares
+        self.left = np.flatnonzero(np.isnan(self.value))
+        self.steps = _Steps(log_probs[:, self.left], path.of(self.left)) if len(self.left) else None
+        if self.steps is not None:
+            self.value[self.left] = self.steps.value
 
     def gradient(self, g: Array) -> Any:
-        return self.shares * g[:, None]
+        found = self.shares * g[:, None]
+        if self.steps is not None:
+            found[:, self.left] = self.steps.gradient(g[self.left])
+        return found
 
 
-def _sums(log_probs: Array, path: Alignments, slopes: bool) -> _Sums | None:
-    """Some examples at a time; None where the numbers do not hold it."""
-    frames, _, classes = log_probs.shape
-    value = np.where((path.frames == 0) & (path.last == 0), 0.0, -math.inf)
-    shares = np.zeros_like(log_probs) if slopes else None
-    possible = np.flatnonzero((path.needed <= path.frames) & (path.frames > 0))
-    each = frames * (classes + 3 * path.states.shape[1] + 2)
-    rows = max(_BLOCK // max(each, 1), 1)
-    room = np.empty(each * min(rows, len(possible)))  # at once: that the next call finds it again spares page faults
-    for some in (possible[i : i + rows] for i in range(0, len(possible), rows)):
-        found = _block(log_probs, path, some, slopes, room)
-        if found is None:
-            return None
-        value[some], part = found
-        if shares is not None:
-            shares[: len(part), some] = part
-    return _Sums(value, shares)
-
-
-def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: Array) -> Any:
+def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: Array) -> tuple[Array, Any]:
+    """The log-likelihoods of some examples, nan where the numbers do not hold it, and their shares."""
     last, final = path.last[some], path.frames[some] - 1
     frames, states, rows = int(final.max()) + 1, int(last.max()) + 1, len(some)
     classes, size = log_probs.shape[2], states * rows
@@ -105,7 +105,7 @@ def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: 
     all_p, p, into, padded = _cut(room, frames, rows * classes, size, size, size + 2 * rows)
     all_p[:] = log_probs[:frames, some].reshape(frames, -1)
     lowest = np.minimum.reduce(all_p, axis=None)
-    every = _SELDOM if lowest * _SELDOM > -_DEEP else max(int(-_DEEP / lowest), 1)
+    every = int(min(max(1.0, -_DEEP / lowest), _SELDOM))  # 1 for nan
     np.exp(all_p, all_p)
     past = np.arange(frames)[:, None] > final
     if final.min() < frames - 1:
@@ -123,8 +123,7 @@ def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: 
     onward, rest = _sweep(p, np.concatenate([skips[2:], np.zeros_like(skips[:2])]), end, every, padded)
     depth = np.concatenate([np.zeros((1, rows)), scale[:-1]]) + rest - value
     depth[past] = 0.0
-    if not (np.isfinite(value).all() and np.maximum.reduce(depth, axis=None) < _DEEP):
-        return None
+    value = np.where(np.isfinite(value) & (np.maximum.reduce(depth, 0) < _DEEP), value, np.nan)
     if not slopes:
         return value, None
     into *= onward
@@ -157,7 +156,7 @@ def _sweep(
     else:
         padded[:, :pad] = 0.0
     skip, jump, u = skips.ravel(), np.empty(size), np.empty(size)
-    totals = np.ones((len(p), rows))
+    powers = np.zeros((len(p), rows), np.int64)
     before: Any = None
     for t in range(len(p) - 1, -1, -1) if back else range(len(p)):
         x = padded[t, own]
@@ -173,18 +172,15 @@ def _sweep(
         np.multiply(u, p[t], x)
         if t % every == 0:
             grid = x.reshape(states, rows)
-            whole = np.add.reduce(grid, 0)
-            whole[whole == 0.0] = 1.0
-            grid /= whole
-            totals[t] = whole
+            powers[t] = np.frexp(np.add.reduce(grid, 0))[1]
+            grid *= np.ldexp(1.0, -powers[t])  # exact: an example's digits do not depend on the others
         before = padded[t]
-    scale = np.log(totals, totals)
-    scale = np.add.accumulate(scale[::-1], 0)[::-1] if back else np.add.accumulate(scale, 0)
-    return padded[:, own], scale
+    powers = np.add.accumulate(powers[::-1], 0)[::-1] if back else np.add.accumulate(powers, 0)
+    return padded[:, own], powers * math.log(2.0)
 
 
 def _likelihood(log_probs: Array, *, path: Alignments, slopes: bool) -> tuple[Array, Any]:
-    found = _sums(log_probs, path, slopes) or _Steps(log_probs, path)
+    found = _Sums(log_probs, path, slopes)
     return found.value.astype(log_probs.dtype), found
 
 

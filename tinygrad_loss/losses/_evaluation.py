@@ -79,13 +79,15 @@ def weighted(terms: Terms, weight: Tensor | None, kept: Array | None) -> Terms:
 
 
 def spread(kept: Array, spec: Spec, shape: tuple[int, ...], loss: Any, binding: Binding) -> Array | None:
-    """Which entries of an argument belong to the values kept; None for an argument without their axes."""
+    """Which entries of an argument some value that is kept looks at; None for an argument that all values share."""
     if spec.axes in (("row",), ("broadcast",)):
         return kept if shape == binding.shape else None
     output = loss.declaration.output
     axes = [a for a in spec.axes if binding.batched or not a.startswith("[")]
-    if not output or not set(output) <= set(spec.axes):
+    if output[:1] != spec.axes[:1] and not (output and set(output) <= set(spec.axes)):
         return None
+    if "*" in output and "*" not in axes:  # several values look at the same entries
+        kept = kept.any(tuple(range(kept.ndim - len(binding.sizes["*"]), kept.ndim)))
     expanded: tuple[int, ...] = ()
     for axis in axes:
         size = binding.sizes[axis.strip("[]")]

@@ -41,15 +41,15 @@ def mse(arrays: list[Any], options: dict[str, Any], factor: float, outs: list[An
     x, target, weight = arrays
     if weight is not None:
         return None
-    residual = x - target
+    residual = np.asarray(x - target)
     _symmetric(residual, 2.0 * factor, outs)
     return _dot(residual, residual)
 
 
 def _huber(x: Array, target: Array, delta: float, by: float, outs: list[Any]) -> float:
     """c * (d - c / 2) with c the clipped residual d, and c is the gradient."""
-    residual = x - target
-    near = np.minimum(residual, x.dtype.type(delta))
+    residual = np.asarray(x - target)
+    near = np.asarray(np.minimum(residual, x.dtype.type(delta)))
     np.maximum(near, x.dtype.type(-delta), out=near)
     _symmetric(near, by, outs)
     return _dot(near, residual) - 0.5 * _dot(near, near)

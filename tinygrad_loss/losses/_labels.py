@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import Array
+from ..tape import Tensor
 from ._domains import Domain, first
 
 
@@ -57,6 +58,9 @@ class GroupDomain(Domain):
     name = "Group"
     describe = "an integer: examples with the same one belong together"
     integers = True
+
+    def suspect(self, x: Tensor) -> bool:
+        return x.array.size > 1 and len(set(x.array.ravel().tolist())) == x.array.size  # nobody belongs to anybody
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
         return np.asarray(rng.integers(0, 2, size=shape))

@@ -121,10 +121,7 @@ class Loss(LossNode):
             look = guard.check_values if value_checks_enabled() else guard.ignored
             kept = look(self, arrays, raw, binding, options, kept)
             if state.watch is None and kept is None and weight is None and not binding.composed:
-                if self._kernel is not None and binding.plain and raw[0].size <= BLOCK:
-                    found = one_block(self, raw, binding, options, needs, reduction)
-                if found is None and raw[0].size >= LEAST:
-                    found = fused(self, raw, binding, options, needs, reduction)
+                found = self.at_once(raw, binding, options, needs, reduction)
         finally:
             leave_quiet(token)
         if reduction == "mean" and self.declaration.batchmean and self.declaration.defaults["reduction"] == "mean":
@@ -142,6 +139,17 @@ class Loss(LossNode):
             arrays = (*arrays, weight)
             need = need or (recording and weight.needs_grad)
         return self.run_formula(arrays, (binding, options, reduction, kept), need, state)
+
+    def at_once(
+        self, raw: list[Any], binding: Binding, options: dict[str, Any], needs: list[bool], reduction: str
+    ) -> Any:
+        """(value, gradients) by the kernel or the plan, or None for a call that is left to the formula."""
+        found = None
+        if self._kernel is not None and binding.plain and raw[0].size <= BLOCK:
+            found = one_block(self, raw, binding, options, needs, reduction)
+        if found is None and raw[0].size >= LEAST:
+            found = fused(self, raw, binding, options, needs, reduction)
+        return found
 
     def plan(self, *args: Any, **kwargs: Any) -> Any:
         """The steps that a large call with such arguments runs for each block of rows; ``print`` it.

@@ -9,12 +9,15 @@ from ..backward import UNITS
 from ..modes import Scope, State, get_state, reset_state, set_state
 from ..ops.elementwise import alias
 from ..primitive import Value, result
+from ..quiet import QUIET, enter_quiet, leave_quiet
 from ..tape import Tensor
 from ..walk import path_to, walk
 from ..writes import next_birth
 from ._evaluation import evaluate, leaf_of, times_upstream, uses_others
 from ._signature import Declaration
 from .combine import Combinable
+
+_LARGE = 100_000  # elements: a gradient that is worth not being copied
 
 
 class LossNode(Combinable):
@@ -59,6 +62,8 @@ class LossNode(Combinable):
         if taped:
             return self._pull_taped(args, settings["call"], g)
         gradients: list[Value] | None = settings.get("gradients")
+        if gradients is None and "inner" not in settings:
+            gradients = self._again(args, settings["call"])
         if gradients is None:
             found = walk([settings["inner"]], [g])
             if len(found) > len(settings["leaves"]):
@@ -68,10 +73,28 @@ class LossNode(Combinable):
                 )
             return [found.get(leaf) if isinstance(leaf, Tensor) else None for leaf in settings["leaves"]]
         if g is UNITS.get(tensor.array.dtype):
+            if any(d is not None and d.size >= _LARGE for d in gradients):
+                settings.pop("gradients", None)  # handed over without a copy; a second backward computes them again
             return gradients
         return [
             None if d is None else times_upstream(d, g, a.array.dtype) for a, d in zip(args, gradients, strict=True)
         ]
+
+    def at_once(self, raw: Any, binding: Any, options: dict[str, Any], needs: Any, reduction: str) -> Any:
+        """(value, gradients) without a tape, or None."""
+        raise NotImplementedError
+
+    def _again(self, args: tuple[Any, ...], call: tuple[Any, ...]) -> list[Value]:
+        """The gradients that a first backward was given."""
+        binding, options, reduction, _ = call
+        raw = [a.array if isinstance(a, Tensor) else a for a in args]
+        needs = [isinstance(a, Tensor) and a.needs_grad for a in args]
+        token = enter_quiet(QUIET)
+        try:
+            gradients: list[Value] = self.at_once(raw, binding, options, needs, reduction)[1]
+        finally:
+            leave_quiet(token)
+        return gradients
 
     def opened(self, tensor: Tensor) -> tuple[Tensor, list[Any]]:
         """The inner tape of a node that this loss made: its result, and a leaf for each argument that is a Tensor.

@@ -98,14 +98,13 @@ class Function:
 class Absent:
     """What torch takes and has no meaning here."""
 
-    text = "None"
+    text = "nothing else"
 
     def __init__(self, why: str) -> None:
         self.why = why
 
     def check(self, where: str, value: Any) -> None:
-        if value is not None:
-            raise ValueError(f"{where}={value!r}: expected None; {self.why}")
+        raise ValueError(f"{where}={value!r}: expected None; {self.why}")
 
 
 Number = Annotated[float, Interval("a finite number", -math.inf)]
@@ -121,4 +120,4 @@ OneOrTwo = Annotated[int, OneOf(1, 2)]
 NormOrder = Annotated[float, Interval("a number > 0, or inf", 0.0, closed=False, infinite=True)]
 MaybeAxes = Annotated[int | tuple[int, ...] | None, Or(Axes())]
 DistanceFunction = Annotated[Callable[..., Any] | None, Function()]
-NoOptions = Annotated[None, Absent("a large batch is computed in blocks in any case")]
+NoOptions = Annotated[None, Or(Absent("a large batch is computed in blocks in any case"))]

@@ -60,7 +60,7 @@ class Terms(NamedTuple):
 
     ``value``: the loss of each element or example, weighted. ``share``: its part in the mean's denominator (default
     1 each). ``scale``: what ``mean``, and only it, multiplies each value by. ``finish``: a function applied to the
-    reduced number. ``alone``: what ``reduction="none"`` returns instead of ``value``.
+    reduced number. ``alone``: what ``reduction="none"`` returns instead of ``value``. ``empty``: the mean of nothing.
     """
 
     value: Tensor
@@ -68,6 +68,7 @@ class Terms(NamedTuple):
     scale: Tensor | None = None
     finish: Callable[[Tensor], Tensor] | None = None
     alone: Tensor | None = None
+    empty: float = math.nan
 
     @classmethod
     def of(cls, returned: Any) -> Terms:
@@ -77,9 +78,9 @@ class Terms(NamedTuple):
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Terms:
         """The same terms, their tensors changed alike."""
-        fields = (None if x is None else change(x) for x in (self.value, self.share, self.scale))
-        value, share, scale = fields
-        return Terms(value, share, scale, self.finish, None if self.alone is None else change(self.alone))  # type: ignore[arg-type]
+        fields = ("value", "share", "scale", "alone")
+        changed: dict[str, Any] = {n: change(x) for n in fields if (x := getattr(self, n)) is not None}
+        return self._replace(**changed)
 
 
 def reduce(terms: Terms, reduction: str) -> Any:
@@ -101,7 +102,7 @@ def reduce(terms: Terms, reduction: str) -> Any:
         else:
             whole = sum_(share, dim=None, keepdim=False)
             if whole.array == 0:
-                reduced = reduced * 0.0 + math.nan  # the mean of nothing is nan; its gradient is 0, not nan
+                reduced = reduced * 0.0 + terms.empty  # the mean of nothing is nan; its gradient is 0, not nan
             else:
                 reduced = reduced / (whole if reduction == "mean" else whole * (examples / count))
     return reduced if terms.finish is None else terms.finish(reduced)

@@ -81,6 +81,7 @@ class Taped:
     def __init__(self, loss: Any, binding: Binding, options: dict[str, Any], needs: Sequence[bool], mean: bool) -> None:
         self.loss, self.binding, self.options, self.needs, self.mean = loss, binding, options, needs, mean
         self.why = "its steps give another result"  # why there is no plan
+        self.gradients: list[Any] = []  # of a few rows: which arguments have one
         self.shared = False  # its values have shares of their own
 
     def run(self, arrays: Sequence[Any]) -> tuple[Array, Array | None, list[Any]]:
@@ -131,7 +132,7 @@ def _make(
     a, b, ab = layout.part(0, _ROWS_A), layout.part(_ROWS_A, both), layout.part(0, both)
     try:
         whole = taped.run(ab)
-        taped.shared = whole[1] is not None
+        taped.shared, taped.gradients = whole[1] is not None, whole[2]
         pieces = [taped.run(a), taped.run(b)]
         values = np.concatenate([p[0] for p in pieces])
         if whole[0].shape != values.shape or not _alike(whole[0], values):

@@ -26,7 +26,7 @@ def _negative(log_p: Tensor, target: Tensor, weight: Tensor | None) -> PerExampl
 
 def _weighted(value: Tensor, target: Tensor, weight: Tensor | None, part: float = 1.0) -> PerExample:
     if weight is None:
-        return value if part == 1.0 else value * part
+        return value if part == 1.0 else times_log(part, value)
     share = weight[target.long()]
     return times_log(share if part == 1.0 else share * part, value), share
 

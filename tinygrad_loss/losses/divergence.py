@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from ..ops.curves import entropy_gap, rate_gap
+from ..ops.curves import entropy_gap, expm2, rate_gap
 from ..ops.elementwise import eq, exp, log
 from ..ops.gathering import pick
 from ..ops.masking import where
 from ..ops.reduce import sum_
-from ..ops.stable import log_softmax_, softmax_, times_log, xlogy
+from ..ops.stable import log_softmax_, times_log, xlogy
 from ..tape import Tensor
 from ._domains import Amount, Distribution, Log, Logits, Real
 from ._labels import Label
@@ -80,13 +80,16 @@ def distillation_loss(
     ``alpha`` without a target raises ValueError. The mean is over the examples. The teacher gets gradients as well:
     detach it. Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
 
-    >>> F.distillation_loss(tensor([[1., 0.]]), tensor([[2., 0.]]), temperature=1.0)
-    tensor(0.0672)
+    >>> F.distillation_loss(tensor([[3., 0.]]), tensor([[2., 0.]]), temperature=1.0)
+    tensor(0.0409)
     """
     z = student.double()
-    log_q, p = log_softmax_(z / temperature, dim=1), softmax_(teacher.double() / temperature, dim=1)
+    log_q, log_p = (log_softmax_(x / temperature, dim=1) for x in (z, teacher.double()))
+    p, gap = exp(log_p), log_q - log_p
     # the terms of KL(p || q) with q - p added, whose sum is 0: none is negative, so nothing cancels
-    error = temperature**2 * sum_(rate_gap(log_q, p), dim=(1,), keepdim=False)
+    far = gap > 1.0
+    terms = where(far, exp(log_q) - times_log(p, 1.0 + gap), p * expm2(where(far, 0.0, gap)))
+    error = temperature**2 * sum_(terms, dim=(1,), keepdim=False)
     if target is not None:
         share = 0.5 if alpha is None else alpha
         error = share * error - (1.0 - share) * pick(log_softmax_(z, dim=1), target, 1)

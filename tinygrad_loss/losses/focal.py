@@ -22,6 +22,13 @@ from ._options import IgnoreIndex, MaybeUnitInterval, NonNegative, Number, UnitI
 from .classification import binary_error, consistent_classes, expected
 from .margin import own_class
 
+_FAR = 1000.0  # beyond, every probability is 0 or 1
+
+
+def _near(score: Tensor) -> Any:
+    """A score, or _FAR where it lies beyond: there no probability moves, however large what it multiplies is."""
+    return where(score > _FAR, _FAR, where(score < -_FAR, -_FAR, score))
+
 
 def _power(missed: Tensor, gamma: float) -> Any:
     """missed ** gamma for a probability: what underflowed is kept from 0, where a power below 1 has no derivative."""
@@ -45,7 +52,8 @@ def sigmoid_focal_loss(
     >>> F.sigmoid_focal_loss(tensor([3., -1.]), tensor([1., 1.]), reduction="none")
     tensor([1.0928e-04, 7.0187e-01])
     """
-    missed = target * sigmoid(-input) + (1.0 - target) * sigmoid(input)  # 1 - p without a difference
+    score = _near(input)
+    missed = target * sigmoid(-score) + (1.0 - target) * sigmoid(score)  # 1 - p without a difference
     error = _power(missed, gamma) * binary_error(input, target)
     return error if alpha is None else (alpha * target + (1.0 - alpha) * (1.0 - target)) * error
 
@@ -70,7 +78,7 @@ def focal_loss(
     """
 
     def modulated(log_p: Tensor) -> Any:
-        return _power(-expm1(log_p), gamma) * log_p
+        return _power(-expm1(_near(log_p)), gamma) * log_p
 
     return expected(log_softmax_(input, dim=1), target, weight, label_smoothing, modulated)
 

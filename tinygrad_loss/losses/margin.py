@@ -49,8 +49,8 @@ def hinge_embedding_loss(
     >>> F.hinge_embedding_loss(tensor([0.5, 0.5, 2.]), tensor([1., -1., -1.]), reduction="none")
     tensor([0.5000, 0.5000, 0.0000])
     """
-    similar = 0.5 * (target + 1.0)
-    return times_log(similar, input) + times_log(1.0 - similar, hinge(margin - input, tie=1.0))
+    similar, unlike = 0.5 + 0.5 * target, 0.5 - 0.5 * target  # 1 and 0, or 0 and 1
+    return times_log(similar, input) + times_log(unlike, hinge(margin - input, tie=1.0))
 
 
 @loss(order="input1 input2 target margin size_average reduce reduction", module="MarginRankingLoss")
@@ -65,7 +65,7 @@ def margin_ranking_loss(
     >>> F.margin_ranking_loss(tensor([3., 1.]), tensor([1., 3.]), tensor([1., 1.]), margin=0.5)
     tensor(1.2500)
     """
-    return hinge(margin - target * (input1 - input2), tie=1.0)
+    return hinge(margin - (target * input1 - target * input2), tie=1.0)
 
 
 @loss(order="input target p margin weight size_average reduce reduction", module="MultiMarginLoss")

@@ -63,7 +63,7 @@ def _triplets(
     near, far = norm(a - b + eps / room, p, -1), norm(a - c + eps / room, p, -1)
     if swap:
         far = minimum(far, norm(b - c + eps / room, p, -1))
-    return clamp(near + margin / room - far, min=0.0) * room
+    return clamp(near - far + margin / room, min=0.0) * room
 
 
 @loss(

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..creation import arange
 from ..ops.activations import softplus
-from ..ops.elementwise import eq, gt, le
+from ..ops.elementwise import gt, le
 from ..ops.gathering import take_along_dim
 from ..ops.masking import where
 from ..ops.ordering import argsort
@@ -16,6 +16,7 @@ from ..tape import Tensor
 from ._domains import Amount, Real, Weight
 from ._labels import Mask, Order
 from ._loss import PerExample, loss
+from ._reductions import Terms
 
 
 def _kept(x: Tensor, mask: Tensor | None, other: float) -> Any:
@@ -77,8 +78,7 @@ def ranknet_loss(
     if mask is not None:
         better = better & mask.unsqueeze(-1) & mask.unsqueeze(-2)
     pairs = softplus(s.unsqueeze(-2) - s.unsqueeze(-1))
-    count = sum(better, (-2, -1))
-    return sum(where(better, pairs, 0.0), (-2, -1)), count + eq(sum(count), 0)
+    return Terms(sum(where(better, pairs, 0.0), (-2, -1)), share=sum(better, (-2, -1)), empty=0.0)
 
 
 @loss(module="ListMLELoss", order="scores relevance mask reduction", module_order="reduction")
