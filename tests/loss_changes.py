@@ -155,11 +155,11 @@ def continuous(sample: LossSample) -> list[str]:
     return [n for n in sample.floats() if all(accepts(sample, n, np.asarray(sample.arrays[n]) + h) for h in (-1e-5, 1e-5))]
 
 
-def another(sample: LossSample, name: str) -> Array | None:
+def another(sample: LossSample, name: str, start: int = 0) -> Array | None:
     """Other values from the domain of an argument, or None if it has no others of this shape."""
     x, spec = np.asarray(sample.arrays[name]), sample.specs[name]
     sizes = {**sample.sizes, **sample.options, **class_axis(spec, sample.sizes, sample.batched)}
-    for turn in range(20):
+    for turn in range(start, start + 20):
         y = np.asarray(spec.domain.sample(seeded(f"another{turn}"), x.shape, sizes))
         if not np.array_equal(x, y) and accepts(sample, name, y):
             return y

@@ -229,6 +229,11 @@ def dot(a: Sequence[Operand], b: Sequence[Operand]) -> Exact:
     return total(*(exact(x) * y for x, y in zip(a, b, strict=True)))
 
 
+def rounded(x: Exact) -> Exact:
+    """A result that is a number of the type before a curve magnifies it: its rounding error counts."""
+    return Exact(x.v, ((x, 1, 1),), max(x.size, abs(x.v) * (1 + mpf(2) ** -60)))
+
+
 def constant(x: Exact) -> Exact:
     """The value without its derivative."""
     return Exact(x.v, (), x.size)

@@ -43,11 +43,14 @@ class Measured:
     on_kinks: int = 0
 
 
+NOT_SUMMED = {"rmse_loss"}  # the sum of which is a root
+
+
 def ours(name: str, batch: Batch) -> tuple[Array, list[dict[str, Array]]]:
     """The unreduced loss, and the gradient of its sum: through it, and of a loss also by the sum, which may go another
     way (a kernel, blocks)."""
     y, one = _call(name, batch, "none")
-    if name not in LOSSES:
+    if name not in LOSSES or name in NOT_SUMMED:
         return y, [one]
     _, two = _call(name, batch, "sum")
     return y, [one] if all(np.array_equal(one[n], two[n], equal_nan=True) for n in one) else [one, two]

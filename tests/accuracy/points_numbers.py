@@ -144,7 +144,7 @@ def divergence_terms(r: np.random.Generator, n: int, kind: str) -> Iterator[Batc
     for classes in (2, 5):
         log_q = np.minimum(draws.log_probabilities(r, n // 6 // classes + 1, classes, kind), 0)
         log_p = np.minimum(draws.log_probabilities(r, len(log_q), classes, kind), 0)
-        close = np.exp(np.minimum(draws.near(r, log_q, kind), 0))
+        close = np.exp(np.clip(draws.near(r, log_q, kind), -80, 0))
         yield Batch({"input": log_q, "target": draws.simplex(r, len(log_q), classes, kind)})
         yield Batch({"input": log_q, "target": close}, by=PAIR)
         yield Batch({"input": log_q, "target": log_p}, {"log_target": True}, by=PAIR)

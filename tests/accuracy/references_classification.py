@@ -7,7 +7,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import Exact, function, power, several, sigmoid, softplus, sum_, total
+from .exact import Exact, function, power, rounded, several, sigmoid, softplus, sum_, total
 from .references_functions import minus_log_softmax
 from .references_regression import weighted
 from .registry import of_element, of_example
@@ -68,7 +68,7 @@ def poly_loss(input: list[Exact], target: Any, epsilon: Any = 1.0) -> Exact:
 @of_example
 def generalized_cross_entropy(input: list[Exact], target: int, q: Any = 0.5) -> Exact:
     y = minus_log_softmax(input, target)
-    return one_minus_exp(-(y * mpf(q))) / mpf(q) if q else y
+    return one_minus_exp(-rounded(y * mpf(q))) / mpf(q) if q else y
 
 
 @of_example
@@ -131,7 +131,7 @@ def ranking_softmax_loss(scores: list[Exact], relevance: list[Exact], weight: li
 @of_example
 def ranknet_loss(scores: list[Exact], relevance: list[Exact]) -> Exact:
     pairs = [(i, j) for i, a in enumerate(relevance) for j, b in enumerate(relevance) if a.v > b.v]
-    return sum_(softplus(scores[j] - scores[i]) for i, j in pairs)
+    return sum_(softplus(rounded(scores[j] - scores[i])) for i, j in pairs)
 
 
 @of_example
@@ -140,3 +140,8 @@ def listmle_loss(scores: list[Exact], relevance: list[Exact]) -> Exact:
     return sum_(minus_log_softmax([scores[i] for i in order[k:]], 0) for k in range(len(order)))
 
 
+
+
+@of_example
+def linear_cross_entropy(input: list[Exact], linear_weight: list[list[Exact]], target: int, linear_bias: list[Exact]) -> Exact:
+    return cross_entropy([total(b, *(x * y for x, y in zip(input, row, strict=True))) for row, b in zip(linear_weight, linear_bias, strict=True)], target)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mpmath import mpf
 
-from .exact import Exact, exact, exp, log, total
+from .exact import Exact, exact, exp, log, rounded, total
 from .references_functions import minus_log_softmax
 from .registry import of_element, of_example
 
@@ -42,7 +42,7 @@ def distillation_loss(
     student: list[Exact], teacher: list[Exact], target: int | None = None, temperature: Any = 2.0, alpha: Any = None
 ) -> Exact:
     T = mpf(temperature)
-    log_q, log_p = (minus_log_softmax([x / T for x in z]) for z in (student, teacher))
+    log_q, log_p = (minus_log_softmax([rounded((x - max(v.v for v in z)) / T) for x in z]) for z in (student, teacher))
     terms = [v for q, p in zip(log_q, log_p, strict=True) for v in (exp(-p) * q * (T * T), -(exp(-p) * p * (T * T)))]
     if target is None:
         return total(*terms)

@@ -6,7 +6,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import Exact, dot, exact, exp, hinge, largest, log, power, smallest, softplus, sqrt, square, sum_, total
+from .exact import TAPE, Exact, exact, exp, hinge, largest, log, power, smallest, softplus, sqrt, square, sum_, total
 from .references_functions import minus_log_softmax
 from .registry import of_batch, of_example
 
@@ -15,28 +15,32 @@ def squared_length(a: list[Exact]) -> Exact:
     return sum_(square(x) for x in a)
 
 
-def cosine(a: list[Exact], b: list[Exact]) -> Exact:
-    """a.b / (|a| |b|), 0 for a vector of zeros."""
-    if not any(x.v for x in a) or not any(x.v for x in b):
-        return exact(0)
-    return dot(a, b) / (sqrt(squared_length(a)) * sqrt(squared_length(b)))
+def cosine(a: list[Exact], b: list[Exact], more: tuple[Any, Any] = (0, 0)) -> Exact:
+    """a.b / sqrt((a.a + more) (b.b + more)), 0 for a vector of zeros. It counts as 1, being a product of unit vectors."""
+    with mp.workdps(2 * mp.dps):  # 1 - c may be as small as the square of what the type resolves
+        aa, bb = (mp.fsum(x.v * x.v for x in v) + extra for v, extra in zip((a, b), more, strict=True))
+        length = mp.sqrt(aa * bb)
+        c = mp.fsum(x.v * y.v for x, y in zip(a, b, strict=True)) / length if length else mpf(0)
+    some = min(sum(bool(x.v) for x in a), 1) * min(sum(bool(x.v) for x in b), 1)
+    parents = [
+        (x, some * (y.v / (length or 1) - c * x.v / square), abs(y.v) * some / (length or 1) + abs(x.v) / square)
+        for v, w, square in ((a, b, aa), (b, a, bb)) if square for x, y in zip(v, w, strict=True)
+    ]  # fmt: skip
+    return Exact(c, parents, max(abs(c), 1) * (1 + mpf(2) ** -60))
 
 
 @of_example
 def cosine_embedding_loss(input1: list[Exact], input2: list[Exact], target: Exact, margin: Any = 0.0) -> Exact:
     """torch's cosine, with 1e-12 beside the squared lengths, but for vectors so small that it would bend them."""
-    zero = not any(x.v for x in input1) or not any(x.v for x in input2)
-    c = exact(0) if zero else dot(input1, input2) / (_length(input1) * _length(input2))
+    bent = tuple(mpf(1e-6) ** 2 if max(abs(x.v) for x in v) >= mpf(2) ** -7 else 0 for v in (input1, input2))
+    c = cosine(input1, input2, bent)
     if not target > 0:
         return hinge(total(c, -mpf(margin)))
-    y = total(mpf(1), -c)
-    y.size = max(abs(y.v), mp.sqrt(2 * abs(y.v)))  # |u - v| of the unit vectors: 1 - c keeps its digits
+    with mp.workdps(2 * mp.dps):
+        y = total(mpf(1), -c)
+        apart = mp.sqrt(2 * abs(y.v))  # |u - v| of the unit vectors, whose half square is 1 - c, keeps its digits
+    y.size = max(abs(y.v), apart, 4 * TAPE.eps)
     return y
-
-
-def _length(a: list[Exact]) -> Exact:
-    bent = max(abs(x.v) for x in a) >= mpf(2) ** -7
-    return sqrt(squared_length(a) + (mpf(1e-6) ** 2 if bent else 0))
 
 
 def distance(a: list[Exact], b: list[Exact], p: Any = 2.0, eps: Any = 1e-6) -> Exact:

@@ -8,7 +8,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import Exact, exact, exp, function, log1p, power, several, sigmoid, sum_, total
+from .exact import Exact, exact, exp, function, log1p, power, rounded, several, sigmoid, sum_, total
 from .references_functions import softmax_of
 from .registry import of_batch, of_example
 
@@ -98,5 +98,5 @@ def crf1d_loss(scores: Any, transitions: Any, tags: list[int]) -> Exact:
         if list(path) != tags:
             steps = [(scores[t][k], scores[t][own]) for t, (k, own) in enumerate(zip(path, tags, strict=True)) if k != own]
             moves = [(transitions[a][b], transitions[c][d]) for a, b, c, d in zip(path, path[1:], tags, tags[1:], strict=False)]
-            others.append(exp(total(*(v for a, b in [*steps, *moves] for v in (a, -b)))))
+            others.append(exp(rounded(total(*(v for a, b in [*steps, *moves] for v in (a, -b))))))
     return log1p(sum_(others)) if others else exact(0)

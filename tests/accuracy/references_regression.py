@@ -98,7 +98,7 @@ def poisson_nll_loss(input: Exact, target: Exact, log_input: bool = True, full: 
     if log_input:
         terms = [e.exp(input), -(target * input)]
     else:
-        rate = input + mpf(eps)
+        rate = e.rounded(input + mpf(eps))
         terms = [input, -(target * e.log(rate)) if rate.v else Exact(mpf(0))]
     if full and target > 1:  # Stirling's t log t - t + log(2 pi t) / 2
         terms += [target * e.log(target), -target, e.log(target * (2 * mp.pi)) / 2]

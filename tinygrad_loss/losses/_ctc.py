@@ -2,9 +2,9 @@
 
 The recursion (Graves et al. 2006) works on logarithms and consists of primitives: it gives derivatives of every
 order. A plain call takes the sums over paths from both ends, in float64 probabilities that are rescaled every few
-frames (Rabiner 1989): many times as fast, and more exact. What falls below their range on the way could only matter
-in a path that is exp(600) times less likely than its beginnings and ends allow: then, and where the result is nan,
-the recursion takes over.
+frames by powers of 2 (Rabiner 1989): many times as fast, and more exact. What falls below their range on the way
+could only matter in a path that is 2**850 times less likely than its beginnings and ends allow: an example with such
+paths, or with nan, is left to the recursion.
 """
 
 import math
@@ -25,7 +25,7 @@ from ..walk import path_to, walk
 from ._alignments import Alignments
 
 _BLOCK = 1 << 21  # numbers that are worked on together: 16 MB
-_DEEP = 600.0  # exp(-600) is far above the smallest numbers
+_DEEP = 850  # 2**-850 is far above the smallest numbers, 2**-1074
 _SELDOM = 8  # frames between two rescalings, at most
 
 
@@ -105,7 +105,7 @@ def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: 
     all_p, p, into, padded = _cut(room, frames, rows * classes, size, size, size + 2 * rows)
     all_p[:] = log_probs[:frames, some].reshape(frames, -1)
     lowest = np.minimum.reduce(all_p, axis=None)
-    every = int(min(max(1.0, -_DEEP / lowest), _SELDOM))  # 1 for nan
+    every = int(min(max(1.0, -_DEEP * math.log(2.0) / lowest), _SELDOM))  # 1 for nan
     np.exp(all_p, all_p)
     past = np.arange(frames)[:, None] > final
     if final.min() < frames - 1:
@@ -117,18 +117,20 @@ def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: 
     ends = np.where(last > 0, last - 1, last) * rows + own, last * rows + own
     begin = {0: np.arange(min(states, 2) * rows)}
     end = {int(t): np.concatenate([e[final == t] for e in ends]) for t in np.unique(final)}
-    through, scale = _sweep(p, skips, begin, every, padded, into)
-    whole = through[final, ends[0]] * (last > 0) + through[final, ends[1]]
-    value = np.log(whole) + scale[final, own]
+    through, powers = _sweep(p, skips, begin, every, padded, into)
+    whole, power = np.frexp(through[final, ends[0]] * (last > 0) + through[final, ends[1]])
+    power = power + powers[final, own]
+    value = np.log(whole) + power * math.log(2.0)
     onward, rest = _sweep(p, np.concatenate([skips[2:], np.zeros_like(skips[:2])]), end, every, padded)
-    depth = np.concatenate([np.zeros((1, rows)), scale[:-1]]) + rest - value
-    depth[past] = 0.0
-    value = np.where(np.isfinite(value) & (np.maximum.reduce(depth, 0) < _DEEP), value, np.nan)
+    rest[1:] += powers[:-1]
+    rest -= power
+    rest[past] = 0
+    value = np.where(np.isfinite(value) & (np.maximum.reduce(rest, 0) < _DEEP), value, np.nan)
     if not slopes:
         return value, None
     into *= onward
     shares = into.reshape(frames, states, rows)
-    shares *= np.exp(depth)[:, None]
+    shares *= np.ldexp(1.0 / whole, rest)[:, None]
     at = np.arange(0, frames * rows * classes, rows * classes)[:, None, None] + places[1::2]
     found = np.bincount(at.ravel(), shares[:, 1::2].ravel(), frames * rows * classes).reshape(frames, rows, classes)
     found[:, :, path.blank] += np.add.reduce(shares[:, ::2], 1)
@@ -144,7 +146,7 @@ def _cut(room: Array, frames: int, *sizes: int) -> list[Array]:
 def _sweep(
     p: Array, skips: Array, starts: dict[int, Array], every: int, padded: Array, without: Array | None = None
 ) -> tuple[Array, Array]:
-    """The sums over all paths from one end (T, L * N), in ``padded``, and the logarithm of what they have to be
+    """The sums over all paths from one end (T, L * N), in ``padded``, and the power of 2 that they have to be
     multiplied by (T, N). ``starts``: in which states paths begin, by frame; ``without``: where to keep the sums
     without the frame's own probability, when going forward; backward otherwise."""
     states, rows = skips.shape
@@ -176,7 +178,7 @@ def _sweep(
             grid *= np.ldexp(1.0, -powers[t])  # exact: an example's digits do not depend on the others
         before = padded[t]
     powers = np.add.accumulate(powers[::-1], 0)[::-1] if back else np.add.accumulate(powers, 0)
-    return padded[:, own], powers * math.log(2.0)
+    return padded[:, own], powers
 
 
 def _likelihood(log_probs: Array, *, path: Alignments, slopes: bool) -> tuple[Array, Any]:

@@ -87,7 +87,7 @@ def spread(kept: Array, spec: Spec, shape: tuple[int, ...], loss: Any, binding: 
     if output[:1] != spec.axes[:1] and not (output and set(output) <= set(spec.axes)):
         return None
     if "*" in output and "*" not in axes:  # several values look at the same entries
-        kept = kept.any(tuple(range(kept.ndim - len(binding.sizes["*"]), kept.ndim)))
+        kept = np.asarray(kept.any(tuple(range(kept.ndim - len(binding.sizes["*"]), kept.ndim))))
     expanded: tuple[int, ...] = ()
     for axis in axes:
         size = binding.sizes[axis.strip("[]")]

@@ -3,12 +3,16 @@
 import math
 from typing import Any
 
+import numpy as np
+
+from ..dtypes import float64
 from ..ops.linalg import linear
 from ..tape import Tensor
 from ._domains import Real, Simplex, Weight
 from ._labels import Label
 from ._loss import PerExample, loss
 from ._options import MaybeIgnoreIndex, NoOptions, UnitInterval
+from ._reductions import Terms
 from .classification import cross_entropy
 
 
@@ -38,12 +42,20 @@ def linear_cross_entropy(
     >>> F.linear_cross_entropy(tensor([[1., 2.]]), tensor([[1., 0.], [0., 1.], [1., 1.]]), tensor([2]))
     tensor(0.4076)
     """
-    *sizes, features = linear_weight.shape
-    rows = math.prod(sizes)
-    bias = None if linear_bias is None else linear_bias.reshape(rows)
-    logits = linear(input, linear_weight.reshape(rows, features), bias).reshape(input.shape[0], *sizes)
+    logits = _logits(input, linear_weight, linear_bias)
+    if logits.dtype != float64 and not np.isfinite(logits.detach().numpy()).all():  # the loss itself may be in range
+        logits = _logits(input.double(), linear_weight.double(), linear_bias)
     ignored = -100 if ignore_index is None else ignore_index
-    found: Any = cross_entropy.formula(logits, target, weight, ignore_index=ignored, label_smoothing=label_smoothing)
+    found = cross_entropy.formula(logits, target, weight, ignore_index=ignored, label_smoothing=label_smoothing)
+    return Terms.of(found).map(lambda x: x.to(input.dtype))
+
+
+def _logits(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """(N, C, d1...), the layer's weight and bias laid out as a matrix and a vector."""
+    *sizes, features = weight.shape
+    rows = math.prod(sizes)
+    flat = None if bias is None else bias.to(weight.dtype).reshape(rows)
+    found: Tensor = linear(input.contiguous(), weight.reshape(rows, features), flat).reshape(input.shape[0], *sizes)
     return found
 
 

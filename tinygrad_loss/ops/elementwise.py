@@ -92,7 +92,7 @@ minimum = op(
 
 # Exponentials, logarithms, roots, circles.
 exp = op(np.exp, lambda g, y, x: g * y, name="exp", floats=True)
-expm1 = op(np.expm1, lambda g, y, x: g * (y + 1.0), name="expm1", floats=True)
+expm1 = op(np.expm1, lambda g, y, x: g * exp(x), name="expm1", floats=True)  # y + 1 loses exp(-40)
 log = op(np.log, lambda g, y, x: g / x, name="log", floats=True)
 log1p = op(np.log1p, lambda g, y, x: g / (x + 1.0), name="log1p", floats=True)
 log2 = op(np.log2, lambda g, y, x: g / (x * math.log(2.0)), name="log2", floats=True)

@@ -56,6 +56,11 @@ def _softmax_rule(g: Value, y: Value, x: Value, *, dim: Dims, kept: tuple[Array,
     return from_rows(result, x, dim)
 
 
+def _complement_rule(g: Value, y: Value, x: Value, *, dim: Dims) -> Value:
+    p, kept = (softmax_(x, dim=dim), None) if isinstance(x, Tensor) else _softmax(x, dim=dim)
+    return -_softmax_rule(g, p, x, dim=dim, kept=kept)
+
+
 def _log_softmax_rule(g: Value, y: Value, x: Value, *, dim: int, kept: Rows | None) -> Value:
     """g - p * sum(g). For the maximum, whose p may round to 1, g * (1 - p) - p * (sum of the other g) keeps the digits:
     of a confident prediction both terms are tiny."""
@@ -75,11 +80,7 @@ def _log_softmax_rule(g: Value, y: Value, x: Value, *, dim: int, kept: Rows | No
 
 
 softmax_ = primitive(_softmax, _softmax_rule, name="softmax", floats=True, keeps=True)
-softmax_complement = primitive(
-    _complement,
-    lambda g, y, x, *, dim: -_softmax_rule(g, softmax_(x, dim=dim), x, dim=dim, kept=None),
-    name="softmax_complement",
-)
+softmax_complement = primitive(_complement, _complement_rule, name="softmax_complement")
 log_softmax_ = primitive(_log_softmax, _log_softmax_rule, name="log_softmax", floats=True, keeps=True)
 
 
