@@ -113,7 +113,7 @@ def kept_rows(mask: Array, shape: tuple[int, ...]) -> Array:
 # Masks.
 
 
-@at_most(16)
+@at_most(10)
 def law_mask(loss: Loss, sample: LossSample) -> None:
     """What is masked counts as if it were not there, whatever its values, and its gradient is exactly 0."""
     if sample.batched:
@@ -150,6 +150,7 @@ def check_mask(loss: Loss, sample: LossSample) -> None:
         close(none[keep], whole, 1e-13, f"none with mask {mask.tolist()}")
 
 
+@at_most(8)
 def law_mask_module(loss: Loss, sample: LossSample) -> None:
     """The module takes weights and masks as the function does."""
     if sample.batched:
@@ -234,6 +235,7 @@ def law_ignored(loss: Loss, sample: LossSample) -> None:
 # Weights.
 
 
+@at_most(12)
 def law_weights(loss: Loss, sample: LossSample) -> None:
     """Values are multiplied by their weight, and the mean divides by the sum of what was counted."""
     fits = counted(loss, sample, "sample_weight")
@@ -253,7 +255,7 @@ def law_weights(loss: Loss, sample: LossSample) -> None:
             assert y.array.dtype == np.float64
 
 
-@at_most(16)
+@at_most(10)
 def law_weights_repeat(loss: Loss, sample: LossSample) -> None:
     """A weight of 2 is the example twice, one of 0 is none: values and gradients."""
     fits = counted(loss, sample, "sample_weight")
@@ -283,7 +285,7 @@ def law_weights_and_mask(loss: Loss, sample: LossSample) -> None:
         assert not g["sample_weight"][~mask].any(), f"{reduction}: gradient of a masked weight"
 
 
-@at_most(4)
+@at_most(6)
 def law_weights_derivatives(loss: Loss, sample: LossSample) -> None:
     """The loss is differentiable by its weights, twice, alone and together with its arguments."""
     fits = counted(loss, sample, "sample_weight")
@@ -295,6 +297,7 @@ def law_weights_derivatives(loss: Loss, sample: LossSample) -> None:
         check_derivatives(loss, sample, reduction, continuous(sample), sample_weight=weight)
 
 
+@at_most(8)
 def law_weight_of_zero(loss: Loss, sample: LossSample) -> None:
     """A weight of 0 leaves an example out also where its loss overflows."""
     fits = counted(loss, sample, "sample_weight")

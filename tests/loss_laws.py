@@ -83,24 +83,64 @@ def reductions(loss: Loss) -> tuple[str, ...]:
 # Derivatives.
 
 
+STEP = 2e-5
+
+
+def slopes_by(function: Any, points: list[Array], directions: list[Array]) -> Array:
+    """The derivative of an array-valued function along a direction, by differences whose error is of order STEP ** 4."""
+
+    def at(t: float) -> Array:
+        return np.asarray(function(*(x + t * STEP * d for x, d in zip(points, directions, strict=True))))
+
+    return np.asarray((8.0 * (at(1.0) - at(-1.0)) - (at(2.0) - at(-2.0))) / (12.0 * STEP))
+
+
 def check_derivatives(loss: Loss, sample: LossSample, reduction: str, names: list[str], **counts: Array) -> None:
-    """First and second derivatives by the arguments named, and by the weights, are those of finite differences."""
-    given = {n: x for n, x in leaves(sample).items() if n in names}
-    given |= {n: tl.tensor(x, requires_grad=True) for n, x in counts.items() if x.dtype.kind == "f"}
+    """First and second derivatives by the arguments named, and by the weights, are those of finite differences.
+
+    Along random directions that move everything at once, so that no element escapes.
+    """
+    given = {n: np.asarray(sample.arrays[n]) for n in names}
+    given |= {n: x for n, x in counts.items() if x.dtype.kind == "f"}
     fixed = {n: tl.tensor(x) for n, x in counts.items() if x.dtype.kind != "f"}
 
-    def of_leaves(*x: Any) -> Any:
-        with advised():
-            return call(loss, sample, reduction, **dict(zip(given, x, strict=True)), **fixed)
+    def tensors(x: tuple[Array, ...]) -> list[Any]:
+        return [tl.tensor(v, requires_grad=True) for v in x]
 
-    if np.isnan(of_leaves(*given.values()).array).any():
+    def value(xs: list[Any]) -> Any:
+        with advised():
+            return call(loss, sample, reduction, **dict(zip(given, xs, strict=True)), **fixed)
+
+    def pulled(xs: list[Any], create_graph: bool = False) -> list[Any]:
+        y = value(xs)
+        seed = tl.tensor(np.asarray(seeded("seed").uniform(0.5, 1.5, y.shape)))
+        found = autograd.grad(y, xs, seed, create_graph=create_graph, materialize_grads=True, allow_unused=True)
+        return list(found)
+
+    points = list(given.values())
+    y = value(tensors(tuple(points))).array
+    if np.isnan(y).any():
         assert reduction in ("mean", "batchmean") and share_of(loss, sample) == 0, "nan from ordinary values"
         return
-    assert autograd.gradcheck(of_leaves, tuple(given.values()), eps=1e-6, atol=1e-7, rtol=1e-6)
-    assert autograd.gradgradcheck(of_leaves, tuple(given.values()), eps=1e-6, atol=1e-6, rtol=1e-5)
+    weigh = np.asarray(seeded("seed").uniform(0.5, 1.5, y.shape))
+    r = seeded(f"direction{sample!r}{reduction}")
+    directions = [np.asarray(r.uniform(0.4, 1.0, x.shape) * r.choice([-1.0, 1.0], size=x.shape)) for x in points]
+    first = slopes_by(lambda *x: (value(tensors(x)).array * weigh).sum(), points, directions)
+    xs = tensors(tuple(points))
+    slopes = pulled(xs, create_graph=True)
+    found = np.asarray(sum((g.array * d).sum() for g, d in zip(slopes, directions, strict=True)))
+    size = sum(np.abs(g.array * d).sum() for g, d in zip(slopes, directions, strict=True))
+    assert abs(found - first) <= 1e-7 * size + 1e-9, f"{reduction}: derivative {found}, by differences {first}"
+    along = sum((g * tl.tensor(d)).sum() for g, d in zip(slopes, directions, strict=True))
+    second = [np.zeros(x.shape) for x in xs]
+    if getattr(along, "requires_grad", False):
+        second = [g.array for g in autograd.grad(along, xs, materialize_grads=True, allow_unused=True)]
+    for i, (name, h) in enumerate(zip(given, second, strict=True)):
+        expected = slopes_by(lambda *x, i=i: pulled(tensors(x))[i].array, points, directions)
+        close(h, expected, 1e-6, f"{reduction}: second derivative by {name} against differences of the first", least=1e-2)
 
 
-@at_most(8)
+@at_most(12)
 def law_derivatives(loss: Loss, sample: LossSample) -> None:
     """First and second derivatives by every argument of floats are those of finite differences."""
     sample = interior(sample)
@@ -108,6 +148,20 @@ def law_derivatives(loss: Loss, sample: LossSample) -> None:
     assert next(iter(sample.given())) in names, "the first array cannot be varied"
     for reduction in ("mean", "none"):
         check_derivatives(loss, sample, reduction, names)
+
+
+@at_most(1)
+def law_jacobian(loss: Loss, sample: LossSample) -> None:
+    """The same, element by element, with the checks that users have."""
+    sample = interior(sample)
+    given = {n: x for n, x in leaves(sample).items() if n in continuous(sample)}
+
+    def of_leaves(*x: Any) -> Any:
+        with advised():
+            return call(loss, sample, "none", **dict(zip(given, x, strict=True)))
+
+    assert autograd.gradcheck(of_leaves, tuple(given.values()), eps=1e-6, atol=1e-7, rtol=1e-6)
+    assert autograd.gradgradcheck(of_leaves, tuple(given.values()), eps=1e-6, atol=1e-6, rtol=1e-5)
 
 
 def law_two_modes(loss: Loss, sample: LossSample) -> None:
@@ -289,7 +343,7 @@ def _with_row(sample: LossSample, name: str, row: int, values: Array) -> Array:
     return x
 
 
-@at_most(12)
+@at_most(8)
 def law_extremes(loss: Loss, sample: LossSample) -> None:
     """Finite in, no nan out, in value and gradient, with huge, tiny, equal and zero values; nothing is reported.
 

@@ -67,8 +67,8 @@ def law_classes(loss: Loss, sample: LossSample) -> None:
     if isinstance(options.get("ignore_index"), int):
         options["ignore_index"] = int(named(np.asarray(options["ignore_index"])))
     other = sample.with_arrays(**arrays).with_options(**options)
-    if loss._require is not None:
-        loss._require(other.arrays, options)
+    if loss.checks_together:
+        loss.check_together(other.arrays, options)
     for reduction in reductions(loss):
         (y, g), (z, h) = evaluate(loss, sample, reduction), evaluate(loss, other, reduction)
         if y.array.ndim:

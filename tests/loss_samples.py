@@ -204,7 +204,7 @@ def build(
     key = f"{loss.name}{sorted(specs)}{sizes}{batched}"
     for turn in range(DRAWS):
         arrays = draw(loss, specs, sizes, batched, options, ignoring, seeded(key + f"{turn}" * (turn > 0)))
-        if loss._require is None or consistent(loss, arrays, options):
+        if not loss.checks_together or consistent(loss, arrays, options):
             return LossSample(arrays, specs, options, sizes, batched)
     raise LookupError(f"{loss.name}: {DRAWS} draws, and none passes what it requires: {sizes} {options}")
 
@@ -212,7 +212,7 @@ def build(
 def consistent(loss: Loss, arrays: dict[str, Array | None], options: dict[str, Any]) -> bool:
     try:
         with warnings.catch_warnings(action="error", category=tl.LossWarning):
-            loss._require(arrays, options)  # type: ignore[misc]
+            loss.check_together(arrays, options)
     except (ValueError, RuntimeError, IndexError, tl.LossWarning):
         return False
     return True
@@ -256,7 +256,7 @@ def plans(loss: Loss, full: bool = False) -> list[Plan]:
             some = unique([grid[0], grid[len(grid) // 2], grid[-1]])
             found += [Plan(specs, sizes, batched, o) for o in (grid if i == 0 else some)]
             found += [Plan(specs, sizes, batched, grid[0], False)] if grid[0].get("ignore_index") is not None else []
-    return [p for p in found if allowed(p) and (loss._require is None or possible(loss, p))]
+    return [p for p in found if allowed(p) and (not loss.checks_together or possible(loss, p))]
 
 
 def possible(loss: Loss, plan: Plan) -> bool:
@@ -300,6 +300,6 @@ REFUSED: dict[str, tuple[float, ...]] = {
     "BinaryTarget": (-0.5, 1.5, math.nan), "Simplex": (-0.5, -math.inf), "NonNegative": (-0.5, -math.inf),
     "Variance": (-0.5, -math.inf), "Distribution": (-0.5,), "Label": (17, -7, -1), "LabelList": (17, -7), "Lengths": (-1, 99), "TargetLengths": (-1, 99), "Labels": (),
     "LogProbability": (0.5, math.inf), "Weight": (-0.5, math.nan, math.inf), "Sign": (0.0, 0.5, 2.0, math.nan),
-    "Pair": (-1.0, 0.5, 2.0, math.nan), "Group": (), "Mask": (), "Rate": (),
+    "Pair": (-1.0, 0.5, 2.0, math.nan), "Group": (), "Mask": (), "Rate": (), "Scale": (0.0, -0.5),
     "Prediction": (), "Order": (math.nan,),
 }  # fmt: skip

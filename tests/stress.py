@@ -161,7 +161,7 @@ def stress(loss: Loss, draws: int, seed: int = 0, block: int = BLOCK) -> Report:
             arrays = {n: drawn(sample, n, kind, r) for n in sample.given()}
             arrays = {n: x.astype(kind).astype(np.float64) if x.dtype.kind == "f" else x for n, x in arrays.items()}
             made = replace(sample, arrays={**sample.arrays, **arrays})
-            if loss._require is not None and not consistent(loss, made.arrays, made.options):
+            if loss.checks_together and not consistent(loss, made.arrays, made.options):
                 continue
         examine(loss, made, kind, report)
         report.draws += 1 if mixes else count_of(sample) or 1

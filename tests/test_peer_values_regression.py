@@ -97,6 +97,13 @@ def again(x: Array, t: Array, v: Array) -> dict[str, tuple[Any, Array]]:
         "quantile": (F.quantile_loss(a, b, q=q, **none), np.maximum(q * d, (q - 1) * d)),
         "expectile": (F.expectile_loss(a, b, tau=tau, **none), np.abs(tau - (d < 0)) * d**2),
         "charbonnier": (F.charbonnier_loss(a, b, eps=0.2, **none), np.sqrt(d**2 + 0.04)),
+        "robust, 2": (F.robust_loss(a, b, alpha=2.0, c=0.5, **none), 0.5 * (d / 0.5) ** 2),
+        "robust, 1": (F.robust_loss(a, b, c=0.5, **none), np.sqrt((d / 0.5) ** 2 + 1) - 1),
+        "robust, 0": (F.robust_loss(a, b, alpha=0.0, **none), np.log(0.5 * d**2 + 1)),
+        "robust, -2": (F.robust_loss(a, b, alpha=-2.0, **none), 2 * d**2 / (d**2 + 4)),
+        "robust, 0.7": (F.robust_loss(a, b, alpha=0.7, c=2.0, **none), 1.3 / 0.7 * (((d / 2) ** 2 / 1.3 + 1) ** 0.35 - 1)),
+        "laplace": (F.laplace_nll_loss(a, b, tl.tensor(v), **none), np.log(2 * v) + n / v),
+        "laplace, rows": (F.laplace_nll_loss(a, b, tl.tensor(v[:, 0]), **none), np.log(2 * v[:, :1]) + n / v[:, :1]),
         "poisson": (F.poisson_nll_loss(a, tl.tensor(counts), full=True, **none), np.exp(x) - counts * x + stirling),
         "poisson, rates": (
             F.poisson_nll_loss(tl.tensor(rates), tl.tensor(counts), log_input=False, full=True, **none),
@@ -173,11 +180,23 @@ def test_rmse_weighs_under_the_root() -> None:
 
 @pytest.mark.parametrize(("loss", "options"), [
     (F.mape_loss, {}), (F.smape_loss, {}), (F.quantile_loss, {"q": 0.9}), (F.expectile_loss, {"tau": 0.9}),
-    (F.charbonnier_loss, {}), (F.log_cosh_loss, {}), (F.msle_loss, {}), (F.rmse_loss, {}),
+    (F.robust_loss, {}), (F.robust_loss, {"alpha": -1.0}), (F.charbonnier_loss, {}), (F.log_cosh_loss, {}), (F.msle_loss, {}), (F.rmse_loss, {}),
 ])  # fmt: skip
 @pytest.mark.parametrize("at", [0.0, 1.5])
 def test_no_slope_where_prediction_and_target_meet(loss: Any, options: Any, at: float) -> None:
     assert value_and_slope(loss, [at], [at], **options)[1] == [0.0]
+
+
+def test_robust_is_one_family() -> None:
+    """Continuous in alpha at the values that have a formula of their own; alpha=1 is Charbonnier's up to its offset."""
+    x, t = tl.tensor(X), tl.tensor(T)
+    for alpha in (0.0, 2.0):
+        whole = F.robust_loss(x, t, alpha=alpha).item()
+        assert F.robust_loss(x, t, alpha=alpha + 1e-9).item() == pytest.approx(whole, rel=1e-7)
+        assert F.robust_loss(x, t, alpha=alpha - 1e-9).item() == pytest.approx(whole, rel=1e-7)
+    rounded = (F.charbonnier_loss(x, t, eps=0.5, reduction="none") - 0.5) / 0.5
+    np.testing.assert_allclose(F.robust_loss(x, t, c=0.5, reduction="none").numpy(), rounded.numpy(), rtol=1e-12, atol=1e-15)
+    assert F.robust_loss(tl.tensor([1e30]), tl.tensor([0.0]), alpha=1.0).item() == pytest.approx(1e30)
 
 
 TINY = 1e-9
@@ -249,6 +268,7 @@ def test_stirling_is_for_more_than_one() -> None:
 
 
 REFUSED: list[tuple[str, Any, list[str]]] = [
+    ("a scale of 0", lambda: F.laplace_nll_loss(tl.tensor([0.0]), tl.tensor([0.0]), tl.tensor([0.0])), ["laplace_nll_loss: scale[0]", "above 0"]),
     ("negative count", lambda: F.poisson_nll_loss(tl.tensor([0.0]), tl.tensor([-1.0])), ["poisson_nll_loss: target[0]", ">= 0"]),
     ("negative rate", lambda: F.poisson_nll_loss(tl.tensor([-0.5]), tl.tensor([1.0]), log_input=False), ["poisson_nll_loss: input[0]", "log_input=True"]),
     ("negative variance", lambda: F.gaussian_nll_loss(tl.tensor([0.0]), tl.tensor([0.0]), tl.tensor([-1.0])), ["gaussian_nll_loss: var[0]", "negative"]),

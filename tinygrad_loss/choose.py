@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from functools import cache
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from .losses import LOSSES, Loss
+from .losses._signature import Argument
 from .modes import enable_grad
+from .quiet import quiet
 from .tape import Tensor
 
 TASKS = {
@@ -28,12 +31,23 @@ TASKS = {
 }
 _OUTPUTS = {
     "Logits": "logits", "Logit": "logits", "Probability": "probabilities", "LogProbability": "log-probabilities",
+    "Prediction": "logits or probabilities", "Rate": "logarithms or numbers",
 }  # fmt: skip
 _TARGETS = {
     "Label": "class indices", "Labels": "class indices", "Simplex": "class probabilities", "BinaryTarget": "0 or 1",
     "Sign": "+1 or -1", "Pair": "1 (similar) or 0", "Group": "group labels", "LabelList": "lists of class indices",
     "Distribution": "probabilities", "Real": "numbers", "NonNegative": "numbers >= 0", "Order": "relevances",
+    "Logits": "logits",
 }  # fmt: skip
+_AIMS = ("target", "targets", "tags", "labels", "relevance", "teacher")
+_SAID = {"hinge_embedding_loss": ("embedding", "distances")}  # looks like any loss of scores against signs
+_SCORED = ("binary", "multiclass", "multilabel", "ranking", "sequence")  # where numbers are scores
+
+
+def first_sentence(loss: Any) -> str:
+    """What the docstring says first."""
+    paragraph = " ".join((inspect.getdoc(loss) or "").split("\n\n")[0].split())
+    return re.split(r"(?<=\.) (?=[A-Z`\"])", paragraph)[0]
 
 
 class Choice:
@@ -44,22 +58,28 @@ class Choice:
         self.loss = loss
         self.name, self.module = loss.name, loss.Module.__name__
         self.family = loss.formula.__module__.rpartition(".")[2]
-        domains = [spec.domain.name for spec in first.specs]
-        embeds = "D" in first.specs[0].axes or first.name == "anchor"
-        self.outputs = "vectors" if embeds else _OUTPUTS.get(domains[0], "numbers")
-        aims = [a for a in others if a.name in ("target", "targets", "tags", "labels", "relevance", "teacher")]
+        aims = [a for a in others if a.name in _AIMS]
         specs = aims[0].specs if aims else ()
-        self.targets = " or ".join(dict.fromkeys(_TARGETS.get(s.domain.name, s.domain.name) for s in specs))
-        self.task = self._task(embeds, {s.domain.name for s in specs}, first.specs[0].axes)
-        self.robust = _bounded(loss.name) if self.task in ("regression", "counts") else None
-        self.says = (inspect.getdoc(loss) or "").split("\n")[0]
+        self.targets = " or ".join(dict.fromkeys(_TARGETS.get(s.domain.name, s.domain.describe) for s in specs))
+        self.task, self.outputs = self._kind(first, others, {s.domain.name for s in specs})
+        self.robust = _robust(loss, self.task)
+        self.says = first_sentence(loss)
 
-    def _task(self, embeds: bool, targets: set[str], axes: tuple[str, ...]) -> str:
-        if embeds or self.family in ("metric", "contrastive"):
-            return "embedding"
+    def _kind(self, first: Argument, others: list[Argument], targets: set[str]) -> tuple[str, str]:
+        """(task, what the model gives)."""
+        axes, domain = first.specs[0].axes, first.specs[0].domain.name
+        if self.name in _SAID:
+            return _SAID[self.name]
+        if "D" in axes or first.name == "anchor" or self.family in ("metric", "contrastive"):
+            return "embedding", "vectors"
+        task = self._task(axes, len(others), targets)
+        plain = "features" if "I" in axes else "scores" if task in _SCORED else "numbers"
+        return task, _OUTPUTS.get(domain, plain)
+
+    def _task(self, axes: tuple[str, ...], others: int, targets: set[str]) -> str:
         if self.family in ("segmentation", "sequence", "ranking"):
             return self.family
-        if "K" in axes or "Order" in targets or self.name == "margin_ranking_loss":
+        if "K" in axes or "Order" in targets or (others == 2 and targets == {"Sign"}):  # which of two is first
             return "ranking"
         if "LabelList" in targets:
             return "multilabel"
@@ -113,46 +133,77 @@ def which_loss(
     """The losses that fit a task: what the model gives, what the targets are, and whether outliers shall be mild.
 
     ``task``: one of regression, counts, binary, multiclass, multilabel, distribution, embedding, ranking, sequence,
-    segmentation. ``outputs``: "logits", "probabilities", "log-probabilities", "numbers" or "vectors". ``targets``:
-    part of the targets' description, such as "indices". ``robust``: the gradient of an outlier does not grow with
-    its distance (measured). Raises ValueError for a task or output that no loss has.
+    segmentation. ``outputs``: "logits", "probabilities", "log-probabilities", "numbers", "scores" or "vectors", to
+    name the most common. ``targets``: part of the targets' description, such as "indices". ``robust``: the gradient
+    of an outlier does not grow with its distance; for classes: that of a wrongly labelled example falls, the surer
+    the model is of another class (both measured, with the default options). Raises ValueError for a task or outputs
+    that no loss has, TypeError for a ``robust`` that is not True, False or None.
 
-    >>> which_loss("regression", robust=False).names
-    ['expectile_loss', 'mse_loss', 'rmse_loss']
-    >>> print(which_loss("binary", outputs="probabilities"))
-    loss                  module   outputs        targets  robust  what it is
-    binary_cross_entropy  BCELoss  probabilities  0 or 1           The negative log-likelihood of yes-or-no targets, from probabilities. Prefer the form with logits.
+    >>> which_loss("multiclass", outputs="logits", targets="probabilities").names
+    ['cross_entropy', 'focal_loss', 'poly_loss']
+    >>> print(which_loss("counts"))
+    loss              module          outputs     ...
+    poisson_nll_loss  PoissonNLLLoss  logarithms or numbers  numbers >= 0  no ...
     """
-    every = [_choice(name) for name in sorted(LOSSES)]
-    kinds = sorted({c.outputs for c in every})
+    every = [_choice(LOSSES[name]) for name in sorted(LOSSES)]
+    kinds = sorted({kind for c in every for kind in c.outputs.split(" or ")})
     if task is not None and task not in TASKS:
         raise ValueError(f"which_loss: task={task!r} is not known; expected one of {', '.join(TASKS)}")
     if outputs is not None and outputs not in kinds:
         raise ValueError(f"which_loss: outputs={outputs!r} is not known; expected one of {', '.join(kinds)}")
+    if robust is not None and not isinstance(robust, (bool, np.bool_)):
+        raise TypeError(f"which_loss: robust={robust!r}: expected True, False or None")
     return Choices([
         c for c in every
-        if (task is None or c.task == task) and (outputs is None or c.outputs == outputs)
-        and (targets is None or targets in c.targets) and (robust is None or c.robust is robust)
+        if (task is None or c.task == task) and (outputs is None or outputs in c.outputs.split(" or "))
+        and (targets is None or targets in c.targets) and (robust is None or c.robust == robust)
     ])  # fmt: skip
 
 
 @cache
-def _choice(name: str) -> Choice:
-    return Choice(LOSSES[name])
+def _choice(loss: Loss) -> Choice:
+    return Choice(loss)
 
 
-@cache
-def _bounded(name: str) -> bool | None:
-    """Whether an outlier pulls no harder the farther it is, compared with an ordinary residual beside it; None: not of
-    that kind."""
-    loss = LOSSES[name]
-    if len(loss.declaration.required) != 2:
-        return None
-    pulls = []
-    for residual in (10.0, 1000.0):
-        x = Tensor(np.array([2.0, residual + 1.0]), requires_grad=True)
-        with enable_grad(), warnings.catch_warnings(action="ignore"):
-            loss(x, Tensor(np.array([1.0, 1.0])), reduction="mean").backward()
-        ordinary, outlier = np.abs(x.grad.array) if x.grad is not None else (1.0, 0.0)
-        pulls.append(float(outlier / ordinary))
-    return pulls[1] <= 2.0 * pulls[0]
+def _robust(loss: Loss, task: str) -> bool | None:
+    """Whether what is far off pulls mildly; None where the question makes no sense, or nothing can be measured."""
+    try:
+        if task in ("regression", "counts"):  # beside an ordinary residual, an outlier farther and farther out
+            near, far = (_pull(loss, np.array([2.0, 1.0 + residual])) for residual in (10.0, 1000.0))
+            return bool(far[1] / far[0] <= 2.0 * near[1] / near[0])
+        if task in ("binary", "multiclass", "multilabel"):  # surer and surer of a wrong answer
+            near, far = (_pull(loss, _wrong(loss, by)) for by in (5.0, 15.0))
+            return bool(np.abs(far).max() < 0.5 * np.abs(near).max())
+    except (IndexError, RuntimeError, TypeError, ValueError):  # a formula of another shape
+        pass
+    return None
+
+
+def _wrong(loss: Loss, by: float) -> Any:
+    """An output that is wrong, by so many logits."""
+    spec = loss.declaration.arguments[0].specs[0]
+    if "C" not in spec.axes or "BinaryTarget" in {s.domain.name for s in loss.declaration.arguments[1].specs}:
+        z = np.full((1, 1), -by)
+        return 1.0 / (1.0 + np.exp(-z)) if spec.domain.name == "Probability" else z
+    z = np.array([[0.0, by, 0.0]])
+    return z - np.log(np.exp(z).sum()) if spec.domain.name == "LogProbability" else z
+
+
+def _pull(loss: Loss, outputs: Any) -> Any:
+    """The size of the gradient of each output, against targets of 1 (the first class)."""
+    x = Tensor(outputs, requires_grad=True)
+    rest = []
+    for argument in loss.declaration.arguments[1:]:
+        domain = argument.specs[0].domain
+        if argument.optional:
+            continue
+        if argument.name not in _AIMS:
+            rest.append(Tensor(np.full(outputs.shape, domain.neutral)))
+        elif domain.integers:
+            whole = (1, 3) if domain.name == "LabelList" else (1,)
+            rest.append(Tensor(np.where(np.arange(whole[-1]) > 0, -1, 0).reshape(whole)))
+        else:
+            rest.append(Tensor(np.ones(outputs.shape)))
+    with enable_grad(), quiet(), warnings.catch_warnings(action="ignore"):
+        loss(x, *rest, reduction="mean").backward()
+    return np.abs(x.grad.array) if x.grad is not None else np.zeros(outputs.shape)

@@ -123,7 +123,8 @@ def listed(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
 def many_labels(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
     for weighted in (False, True):
         for examples, classes in widths(n // 2):
-            z = draws.scores(r, examples * classes, kind).reshape(examples, classes)
+            z = np.clip(draws.scores(r, examples * classes, kind), -1e34, 1e34)  # the sum is in range
+            z = z.reshape(examples, classes)
             arrays = {"input": z, "target": draws.binary_targets(r, z.size).reshape(z.shape)}
             yield Batch(arrays | ({"weight": weights(r, classes)} if weighted else {}), whole=("weight",))
 

@@ -33,10 +33,13 @@ def weights(r: np.random.Generator, shape: int | tuple[int, ...]) -> Array:
 
 
 PAIR = ("input", "target")
+IN_RANGE = 1e33  # times a weight, and times delta, still in range of float32
 
 
-def paired(r: np.random.Generator, n: int, kind: str, options: dict[str, Any], weighted: bool = False) -> Batch:
-    x, t = draws.pairs(r, n, kind)
+def paired(
+    r: np.random.Generator, n: int, kind: str, options: dict[str, Any], weighted: bool = False, top: float = np.inf
+) -> Batch:
+    x, t = (np.clip(v, -top, top) for v in draws.pairs(r, n, kind))
     return Batch({"input": x, "target": t} | ({"weight": weights(r, n)} if weighted else {}), options, PAIR)
 
 
@@ -56,14 +59,14 @@ def joint(r: np.random.Generator, n: int, kind: str, at: float, options: dict[st
 @points("smooth_l1_loss")
 def smooth_pairs(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
     for beta in (1.0, 0.1, 0.5, 3.0, 1e-3, 100.0):
-        yield paired(r, n // 8, kind, {"beta": beta})
+        yield paired(r, n // 8, kind, {"beta": beta}, top=IN_RANGE)
         yield joint(r, n // 24, kind, beta, {"beta": beta})
 
 
 @points("huber_loss")
 def huber_pairs(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
     for i, delta in enumerate((1.0, 0.1, 0.5, 3.0, 1e-3, 100.0)):
-        yield paired(r, n // 8, kind, {"delta": delta}, weighted=i % 2 == 1)
+        yield paired(r, n // 8, kind, {"delta": delta}, weighted=i % 2 == 1, top=IN_RANGE)
         yield joint(r, n // 24, kind, delta, {"delta": delta})
 
 

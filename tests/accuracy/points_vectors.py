@@ -12,10 +12,14 @@ from .registry import Array, Batch, points
 
 
 def vectors(r: np.random.Generator, n: int, size: int, kind: str) -> Array:
-    """Of any length: around 1, tiny, huge (their squares are out of range), with zeros, of few directions."""
+    """Of any length: around 1, tiny, huge (their squares are out of range), with zeros.
+
+    Not so tiny that 1 / length, the slope of a direction, is out of range.
+    """
     x = draws.mixed(r, (n, size), lambda s: r.normal(size=s), lambda s: r.normal(size=s), np.zeros, lambda s: draws.small(r, s))
-    scale = np.choose(r.integers(0, 6, (n, 1)), [1.0, 1.0, 1.0, 10.0 ** r.uniform(-30, -3, (n, 1)), 10.0 ** r.uniform(3, 30, (n, 1)), 1.0])
-    return np.asarray(x * scale)
+    scale = np.choose(r.integers(0, 6, (n, 1)), [1.0, 1.0, 1.0, 10.0 ** r.uniform(-25, -3, (n, 1)), 10.0 ** r.uniform(3, 30, (n, 1)), 1.0])
+    x = x * scale
+    return np.where(np.abs(x) < 1e-34, 0.0, x)
 
 
 def near_vectors(r: np.random.Generator, x: Array, kind: str) -> Array:

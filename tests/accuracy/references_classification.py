@@ -77,7 +77,8 @@ def sparsemax_loss(input: list[Exact], target: int) -> Exact:
 
     The 1 that a p of several classes is cut from is a term.
     """
-    z = [x.v for x in input]
+    top = max(x.v for x in input)
+    z = [x.v - top for x in input]
     ordered = sorted(z, reverse=True)
     k = max(k for k in range(1, len(z) + 1) if k == 1 or k * ordered[k - 1] + 1 > mp.fsum(ordered[:k]))
     tau = (mp.fsum(ordered[:k]) - 1) / k

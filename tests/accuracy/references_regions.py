@@ -99,4 +99,6 @@ def crf1d_loss(scores: Any, transitions: Any, tags: list[int]) -> Exact:
             steps = [(scores[t][k], scores[t][own]) for t, (k, own) in enumerate(zip(path, tags, strict=True)) if k != own]
             moves = [(transitions[a][b], transitions[c][d]) for a, b, c, d in zip(path, path[1:], tags, tags[1:], strict=False)]
             others.append(exp(rounded(total(*(v for a, b in [*steps, *moves] for v in (a, -b))))))
-    return log1p(sum_(others)) if others else exact(0)
+    y = log1p(sum_(others))
+    own = [scores[t][k] for t, k in enumerate(tags)] + [transitions[a][b] for a, b in itertools.pairwise(tags)]
+    return Exact(y.v, [(y, 1, 1), *((x, 0, 1) for x in own)], y.size)  # in its derivative, their 1 is a term

@@ -129,6 +129,9 @@ def test_distributions() -> None:
     )  # fmt: skip
     x, t, v = r.normal(size=5), r.normal(size=5), r.uniform(0.2, 2, 5)
     compare(
+        lambda x, t, v: F.laplace_nll_loss(x, t, v, reduction="none"), lambda x, t, v: -d.Laplace(x, v).log_prob(t), x, t, v, rtol=1e-12
+    )
+    compare(
         lambda x, t, v: F.gaussian_nll_loss(x, t, v, full=True, reduction="none"), lambda x, t, v: -d.Normal(x, v.sqrt()).log_prob(t), x, t, v,
         rtol=1e-12,
     )  # fmt: skip

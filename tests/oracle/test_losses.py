@@ -148,7 +148,7 @@ def test_random_shapes(name: str, kind: Any) -> None:
             continue
         batched = axes[0] != "[N]" or bool(r.integers(2)) or bool(sizes["*"])
         plan = Plan(choices[r.integers(len(choices))], sizes, batched, options)
-        if not allowed(plan) or (loss._require is not None and not possible(loss, plan)):
+        if not allowed(plan) or (loss.checks_together and not possible(loss, plan)):
             continue
         if _ambiguous(sample := build(loss, **vars(plan))):
             continue

@@ -89,6 +89,13 @@ def _as_rows(labels: Array, counts: Array) -> Array:
     return rows
 
 
+def check_blank(arrays: dict[str, Any], options: dict[str, Any]) -> None:
+    """The blank is a class."""
+    classes, blank = arrays["log_probs"].shape[-1], options["blank"]
+    if blank >= classes:
+        raise ValueError(f"ctc_loss: blank={blank}: log_probs has C={classes} classes (valid 0..{classes - 1})")
+
+
 def check(arrays: dict[str, Any], options: dict[str, Any]) -> None:
     """Every label is a class and not the blank; an example with too few frames has an infinite loss: say so."""
     targets, frames, counts = (arrays[name] for name in ("targets", "input_lengths", "target_lengths"))

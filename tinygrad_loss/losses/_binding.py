@@ -144,7 +144,7 @@ def _match(where: str, spec: Spec, shape: tuple[int, ...], found: Binding, decla
     if "first" not in sizes:
         sizes["first"] = shape
     if axes == ("broadcast",):
-        return _match_broadcast(where, shape, sizes["first"])
+        return _match_broadcast(where, shape, sizes["first"], declaration.arguments[0].specs[0].axes[-1] == "C")
     if axes == ("row",):
         return _match_row(where, shape, sizes["first"])
     star = next((i for i, a in enumerate(axes) if a in ("*", "...")), None)
@@ -188,13 +188,13 @@ def _match_row(where: str, shape: tuple[int, ...], whole: tuple[int, ...]) -> No
         )
 
 
-def _match_broadcast(where: str, shape: tuple[int, ...], whole: tuple[int, ...]) -> None:
+def _match_broadcast(where: str, shape: tuple[int, ...], whole: tuple[int, ...], classes_last: bool) -> None:
     """A weight that broadcasts into the elements, in one way only."""
     try:
         fits = np.broadcast_shapes(shape, whole) == whole
     except ValueError:
         fits = False
-    per_class = len(whole) > 2 and len(shape) == 1 and shape[0] > 1 and shape[0] == whole[1]
+    per_class = not classes_last and len(whole) > 2 and len(shape) == 1 and shape[0] > 1 and shape[0] == whole[1]
     if fits and not per_class:
         return
     columns = f"({whole[1]}{', 1' * (len(whole) - 2)})" if len(whole) > 2 else str(whole)

@@ -132,7 +132,8 @@ def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: 
     shares = into.reshape(frames, states, rows)
     shares *= np.ldexp(1.0 / whole, rest)[:, None]
     at = np.arange(0, frames * rows * classes, rows * classes)[:, None, None] + places[1::2]
-    found = np.bincount(at.ravel(), shares[:, 1::2].ravel(), frames * rows * classes).reshape(frames, rows, classes)
+    found = np.bincount(at.ravel(), shares[:, 1::2].ravel(), frames * rows * classes).astype(np.float64, copy=False)
+    found = found.reshape(frames, rows, classes)  # of no labels at all, bincount counts in integers
     found[:, :, path.blank] += np.add.reduce(shares[:, ::2], 1)
     return value, found
 

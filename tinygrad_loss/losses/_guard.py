@@ -25,14 +25,17 @@ def check_values(
 ) -> Array | None:
     """Raise for bad values; advise where a glance is suspicious, and in calls 1, 2, 4, 8... of a signature, so that
     a loop pays nothing for it. Returns which values are kept."""
+    masked = kept is not None
     for index, where, check, sizes in binding.checks:
         marked = check(where, raw[index], sizes, options)
         if marked is not None:
-            kept = marked if kept is None else kept & marked
+            kept = marked if kept is None else np.asarray(kept & marked)
     if loss._require is not None:
         loss._require(dict(zip(loss.declaration.arrays, raw, strict=True)), options)
     binding.calls = calls = binding.calls + 1
     look = not calls & (calls - 1)
+    if masked:
+        return kept  # what is left out may look like anything
     for index, suspect in binding.suspects:
         look = look or suspect(arrays[index])
     if look:
@@ -49,7 +52,7 @@ def ignored(
         if ignored is not None and raw[index].dtype.kind in "iu" and "C" in sizes:
             marked = np.asarray(raw[index] != ignored)
             if not marked.all():
-                kept = marked if kept is None else kept & marked
+                kept = marked if kept is None else np.asarray(kept & marked)
     return kept
 
 

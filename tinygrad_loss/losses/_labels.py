@@ -132,7 +132,7 @@ class LengthsDomain(Domain):
         return None
 
     def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
-        return np.asarray(rng.integers(1, sizes.get(self.axis, 3) + 1, size=shape))
+        return np.asarray(rng.integers(self.axis == "S", sizes.get(self.axis, 3) + 1, size=shape))
 
 
 class SignDomain(Domain):

@@ -53,6 +53,7 @@ class Loss(LossNode):
         self.Module: Any = None
         self._kernel: Callable[..., Any] | None = None
         self.plans: dict[Any, Any] = {}
+        self._match: Callable[..., Any] | None = None
         self._require: Callable[..., Any] | None = None
         self._advice: Callable[..., Any] | None = None
         self._bindings: list[Binding] = []  # the last signatures that passed, newest first
@@ -179,6 +180,8 @@ class Loss(LossNode):
         d = self.declaration
         d.check_options(options)
         binding = bind(d, dict(zip(d.arrays, arrays, strict=True)))
+        if self._match is not None:
+            self._match({n: getattr(x, "array", x) for n, x in zip(d.arrays, arrays, strict=True)}, options)
         binding.signature = (signature[0], options.copy(), signature[2])
         self._bindings = [binding, *self._bindings[: _SIGNATURES_KEPT - 1]]
         self._last = binding
@@ -189,6 +192,23 @@ class Loss(LossNode):
         truth."""
         self._kernel = function
         return function
+
+    def matches(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare a check of dtypes, shapes and options together: ``function({name: array}, options)`` raises. It is
+        asked once per signature, also with the checks of values switched off."""
+        self._match = function
+        return function
+
+    @property
+    def checks_together(self) -> bool:
+        """Whether some check needs several arguments at once."""
+        return self._match is not None or self._require is not None
+
+    def check_together(self, arrays: dict[str, Any], options: dict[str, Any]) -> None:
+        """The checks that need several arguments."""
+        for check in (self._match, self._require):
+            if check is not None:
+                check(arrays, options)
 
     def requires(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Declare a check that needs several arrays: ``function({name: array}, options)`` raises."""

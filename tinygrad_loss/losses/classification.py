@@ -121,7 +121,7 @@ def cross_entropy(
     return expected(log_softmax_(input, dim=1), target, weight, label_smoothing)
 
 
-cross_entropy.requires(consistent_classes("cross_entropy"))
+cross_entropy.matches(consistent_classes("cross_entropy"))
 
 
 @loss(module="BCELoss", order="input target weight size_average reduce reduction")

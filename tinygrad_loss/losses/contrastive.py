@@ -25,11 +25,14 @@ from ._domains import Amount, Real
 from ._labels import Group
 from ._loss import PerExample, loss
 from ._options import Positive, UnitInterval
-from ._reductions import Terms
+
+
+def _directions(x: Tensor) -> Any:
+    return unit_(x, dim=(1,), eps=0.0)
 
 
 def _cosines(a: Tensor, b: Tensor) -> Any:
-    return mm(unit_(a, dim=(1,), eps=0.0), unit_(b, dim=(1,), eps=0.0).t())
+    return mm(_directions(a), _directions(b).t())
 
 
 def _others(x: Any) -> Any:
@@ -40,13 +43,19 @@ def _others(x: Any) -> Any:
 
 def _compare(embeddings: Tensor, labels: Tensor) -> tuple[Any, Any]:
     """The cosine with each other example, and whether it has the same label."""
-    return _others(_cosines(embeddings, embeddings)), _others(eq(labels.unsqueeze(1), labels.unsqueeze(0)))
+    u = _directions(embeddings)  # once: of a tiny vector one gradient may overflow, two of opposite sign must not meet
+    return _others(mm(u, u.t())), _others(eq(labels.unsqueeze(1), labels.unsqueeze(0)))
 
 
 def _logsumexp_of(x: Any, chosen: Any) -> Any:
     """Over the chosen of each row; -inf where none is, with gradient 0."""
     none = ~any(chosen, 1, keepdim=True)
     return where(none, -math.inf, logsumexp_(where(chosen | none, x, -math.inf), dim=(1,), keepdim=True))
+
+
+def _counted(count: Any) -> Any:
+    """The shares in the mean; where no anchor has one, the mean of the zeros is 0."""
+    return count + eq(sum(count), 0)
 
 
 def _pair_losses(embeddings: Tensor, labels: Tensor, temperature: float) -> tuple[Any, Any]:
@@ -72,7 +81,7 @@ def nt_xent_loss(
     tensor(0.2487)
     """
     value, count = _pair_losses(embeddings, labels, temperature)
-    return Terms(value, share=count, empty=0.0)
+    return value, _counted(count)
 
 
 @loss(mixes=True, module="SimCLRLoss")
@@ -147,7 +156,7 @@ def supcon_loss(
     """
     cosine, same = _compare(embeddings, labels)
     log_p, count = log_softmax_(cosine / temperature, dim=1), sum(same, 1)
-    return Terms(-sum(where(same, log_p, 0.0), 1) / clamp(count, min=1), share=count > 0, empty=0.0)
+    return -sum(where(same, log_p, 0.0), 1) / clamp(count, min=1), _counted(count > 0)
 
 
 @loss(mixes=True)
@@ -167,7 +176,7 @@ def circle_loss(
     near = clamp(1.0 + margin - s, min=0.0) * (1.0 - margin - s) * gamma
     far = clamp(s + margin, min=0.0) * (s - margin) * gamma
     value = softplus(_logsumexp_of(near, same) + _logsumexp_of(far, ~same)).squeeze(1)
-    return Terms(value, share=any(same, 1) & any(~same, 1), empty=0.0)
+    return value, _counted(any(same, 1) & any(~same, 1))
 
 
 @loss(mixes=True)

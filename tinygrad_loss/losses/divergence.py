@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ..ops.curves import entropy_gap, expm2, rate_gap
-from ..ops.elementwise import eq, exp, log
+from ..ops.curves import expm2, js_cost, rate_gap
+from ..ops.elementwise import exp
 from ..ops.gathering import pick
 from ..ops.masking import where
-from ..ops.reduce import sum_
+from ..ops.reduce import amax_, sum_
 from ..ops.stable import log_softmax_, times_log, xlogy
 from ..tape import Tensor
 from ._domains import Amount, Distribution, Log, Logits, Real
@@ -50,19 +50,14 @@ def generalized_kl_div(input: Real[Tensor, "..."], target: Amount[Tensor, "..."]
 def js_div(input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, log_target: Switch = False) -> PerElement:
     """The terms of (KL(target || m) + KL(exp(input) || m)) / 2 with m the mean of both: symmetric, at most log 2.
 
-    ``reduction="batchmean"``, the default, is the divergence for each example; its root is a metric. Where a target
-    is 0, its derivative counts 0 log 0 as constant. Raises ValueError for an input above 0 or a negative target.
+    ``reduction="batchmean"``, the default, is the divergence for each example; its root is a metric. The derivative
+    by a target of 0 counts as 0. Raises ValueError for an input above 0 or a negative target.
     Source: Lin, "Divergence measures based on the Shannon entropy", 1991.
 
     >>> F.js_div(tensor([[0.5, 0.5]]).log(), tensor([[1., 0.]]))
     tensor(0.2158)
     """
-    x, t = input.double(), target.double()
-    p = exp(t) if log_target else t
-    absent = eq(p, 0.0)
-    # (p log(p / m) + q log(q / m)) / (p + q) = log 2 - the entropy of r = p / (p + q), and logit(r) = log p - log q
-    odds = where(absent, -1000.0, (t if log_target else log(p + absent)) - x)
-    return (0.5 * (p + exp(x)) * entropy_gap(odds)).to(input.dtype)
+    return js_cost(input.double(), target.double(), log_target=log_target).to(input.dtype)
 
 
 @loss
@@ -84,7 +79,7 @@ def distillation_loss(
     tensor(0.0409)
     """
     z = student.double()
-    log_q, log_p = (log_softmax_(x / temperature, dim=1) for x in (z, teacher.double()))
+    log_q, log_p = (log_softmax_(_from_the_top(x) / temperature, dim=1) for x in (z, teacher.double()))
     p, gap = exp(log_p), log_q - log_p
     # the terms of KL(p || q) with q - p added, whose sum is 0: none is negative, so nothing cancels
     far = gap > 1.0
@@ -94,6 +89,11 @@ def distillation_loss(
         share = 0.5 if alpha is None else alpha
         error = share * error - (1.0 - share) * pick(log_softmax_(z, dim=1), target, 1)
     return error.to(student.dtype)
+
+
+def _from_the_top(logits: Tensor) -> Any:
+    """The largest logit made 0: what is divided then is small, and keeps its digits."""
+    return logits - amax_(logits, dim=(1,), keepdim=True).detach()
 
 
 @distillation_loss.requires

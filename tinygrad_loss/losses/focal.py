@@ -11,7 +11,7 @@ from ..ops.elementwise import eq, expm1, sigmoid, square
 from ..ops.gathering import pick
 from ..ops.masking import where
 from ..ops.ordering import argmax_
-from ..ops.reduce import sum_
+from ..ops.reduce import amax_, sum_
 from ..ops.simplex import sparsemax_
 from ..ops.stable import log_softmax_
 from ..tape import Tensor
@@ -126,6 +126,7 @@ def sparsemax_loss(input: Real[Tensor, "[N] C *"], target: Label[Tensor, "[N] *"
     >>> F.sparsemax_loss(tensor([[1., 1.5, -1.], [1., 2.5, -1.]]), tensor([0, 1]), reduction="none")
     tensor([0.5625, 0.0000])
     """
+    input = input - amax_(input, dim=(1,), keepdim=True).detach()  # an offset in common changes nothing but the digits
     p = sparsemax_(input, dim=1)
     top = argmax_(input, dim=1, keepdim=False)
     threshold = pick(input, top, 1) - pick(p, top, 1)  # what is above it has a probability
@@ -134,4 +135,4 @@ def sparsemax_loss(input: Real[Tensor, "[N] C *"], target: Label[Tensor, "[N] *"
 
 
 for _made in (focal_loss, poly_loss):
-    _made.requires(consistent_classes(_made.name))
+    _made.matches(consistent_classes(_made.name))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import Array
-from ..ops.curves import expm2, poisson_cost, raise_to
-from ..ops.elementwise import eq, log, square
+from ..ops.curves import half_expm2, poisson_cost, raise_to
+from ..ops.elementwise import abs, eq, log
 from ..ops.masking import where
 from ..tape import Tensor
 from ._domains import Amount, Domain, Real, Variance, first
@@ -35,10 +35,28 @@ class RateDomain(Domain):
         return rng.normal(size=shape) if sizes.get("log_input") else rng.uniform(0.1, 3.0, size=shape)
 
 
+class ScaleDomain(Domain):
+    """The width of a distribution; a plain number stands for all elements."""
+
+    name = "Scale"
+    describe = "a scale: a number > 0"
+    literals = (int, float)
+    neutral = 1.0
+
+    def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
+        if x.size and np.minimum.reduce(x, axis=None) <= 0:
+            raise ValueError(f"{where}{first(x <= 0)} is not above 0; pass a width, such as softplus(x) or x.exp()")
+        return None
+
+    def sample(self, rng: "np.random.Generator", shape: tuple[int, ...], sizes: dict[str, Any]) -> Array:
+        return rng.uniform(0.3, 2.0, size=shape)
+
+
 if TYPE_CHECKING:
     from typing import Annotated as Rate
+    from typing import Annotated as Scale
 else:
-    Rate = RateDomain()
+    Rate, Scale = RateDomain(), ScaleDomain()
 
 _HALF_LOG_TAU = 0.5 * math.log(2.0 * math.pi)
 
@@ -77,6 +95,12 @@ def poisson_nll_loss(
     return error.to(input.dtype)
 
 
+def _for_rows(x: Tensor, input: Tensor) -> Any:
+    """One value for each row, as a column."""
+    wide = x.double()
+    return wide.unsqueeze(-1) if 0 < x.ndim < input.ndim else wide
+
+
 @loss(order="input target var full eps reduction", module="GaussianNLLLoss", module_order="full eps reduction")
 def gaussian_nll_loss(
     input: Real[Tensor, "..."],
@@ -95,10 +119,26 @@ def gaussian_nll_loss(
     >>> F.gaussian_nll_loss(tensor([0., 1.]), tensor([1., 3.]), tensor([1., 2.]))
     tensor(0.9233)
     """
-    v = raise_to((var.unsqueeze(-1) if 0 < var.ndim < input.ndim else var).double(), lo=eps)
+    v = raise_to(_for_rows(var, input), lo=eps)
     residual = input.double() - target.double()
     error = 0.5 * (log(v) + residual * (residual / v))
     return (error + _HALF_LOG_TAU if full else error).to(input.dtype)
+
+
+@loss(module="LaplaceNLLLoss")
+def laplace_nll_loss(
+    input: Real[Tensor, "..."], target: Real[Tensor, "..."], scale: Scale[Tensor, "row"]
+) -> PerElement:
+    """log(2 scale) + |input - target| / scale: a target against the centre and width of a Laplace distribution.
+
+    ``scale``: the input's shape, its shape without the last axis or with one axis of size 1, or a number. Its
+    derivative is 0 where input and target are equal. Raises ValueError for a scale that is not above 0.
+
+    >>> F.laplace_nll_loss(tensor([0., 1.]), tensor([1., 3.]), tensor([1., 2.]))
+    tensor(2.0397)
+    """
+    s = _for_rows(scale, input)
+    return (log(s) + math.log(2.0) + abs(input.double() - target.double()) / s).to(input.dtype)
 
 
 @loss(module="GaussianKLLoss", batchmean=True, reduction="batchmean")
@@ -111,5 +151,5 @@ def gaussian_kl_loss(mean: Real[Tensor, "..."], logvar: Real[Tensor, "..."]) -> 
     >>> F.gaussian_kl_loss(tensor([[0., 1.]]), tensor([[0., 1.]]))
     tensor(0.8591)
     """
-    # exp(x) - 1 - x keeps the digits of a small x
-    return (0.5 * (square(mean.double()) + expm2(logvar.double()))).to(mean.dtype)
+    m = mean.double()
+    return (m * (0.5 * m) + half_expm2(logvar.double())).to(mean.dtype)

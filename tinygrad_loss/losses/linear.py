@@ -42,12 +42,15 @@ def linear_cross_entropy(
     >>> F.linear_cross_entropy(tensor([[1., 2.]]), tensor([[1., 0.], [0., 1.], [1., 1.]]), tensor([2]))
     tensor(0.4076)
     """
+    kind = input.dtype
     logits = _logits(input, linear_weight, linear_bias)
-    if logits.dtype != float64 and not np.isfinite(logits.detach().numpy()).all():  # the loss itself may be in range
+    if kind != float64 and not np.isfinite(logits.detach().numpy()).all():  # the loss itself may be in range
         logits = _logits(input.double(), linear_weight.double(), linear_bias)
+        target = target.double() if target.is_floating_point() else target
+        weight = None if weight is None else weight.double()
     ignored = -100 if ignore_index is None else ignore_index
     found = cross_entropy.formula(logits, target, weight, ignore_index=ignored, label_smoothing=label_smoothing)
-    return Terms.of(found).map(lambda x: x.to(input.dtype))
+    return Terms.of(found).map(lambda x: x.to(kind))
 
 
 def _logits(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -55,14 +58,14 @@ def _logits(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     *sizes, features = weight.shape
     rows = math.prod(sizes)
     flat = None if bias is None else bias.to(weight.dtype).reshape(rows)
-    found: Tensor = linear(input.contiguous(), weight.reshape(rows, features), flat).reshape(input.shape[0], *sizes)
-    return found
+    matrix = weight.contiguous().reshape(rows, features)
+    return linear(input.contiguous(), matrix, flat).reshape(input.shape[0], *sizes)  # type: ignore[no-any-return]
 
 
 linear_cross_entropy.declaration.output = ("[N]", "*")  # the axes after C are those of linear_weight
 
 
-@linear_cross_entropy.requires
+@linear_cross_entropy.matches
 def _indices_to_ignore(arrays: dict[str, Any], options: dict[str, Any]) -> None:
     if arrays["target"].dtype.kind == "f" and options["ignore_index"] is not None:
         raise RuntimeError(

@@ -3,13 +3,15 @@
 Computed in float64 and rounded once: float32 overflows on the way.
 """
 
-from ..ops.curves import hypot, log_cosh
-from ..ops.elementwise import abs
+import math
+
+from ..ops.curves import hypot, log1p_square, log_cosh
+from ..ops.elementwise import abs, expm1
 from ..ops.masking import where
 from ..tape import Tensor
 from ._domains import Real
 from ._loss import PerElement, loss
-from ._options import Positive, UnitInterval
+from ._options import Number, Positive, UnitInterval
 
 
 @loss
@@ -63,3 +65,25 @@ def charbonnier_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *,
     """
     half = 0.5 * input.double() - 0.5 * target.double()
     return (2.0 * hypot(half, 0.5 * eps)).to(input.dtype)
+
+
+@loss
+def robust_loss(
+    input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, alpha: Number = 1.0, c: Positive = 1.0
+) -> PerElement:
+    """One family from square to bounded: b / alpha * ((z / b + 1)**(alpha / 2) - 1), b = |alpha - 2|, z = (d / c)**2.
+
+    ``alpha``: 2 is half the square, 1 Charbonnier's, 0 Cauchy's log(z / 2 + 1), -2 Geman and McClure's; the smaller,
+    the less a far residual d counts. ``c``: the size of an ordinary one.
+    Source: Barron, "A general and adaptive robust loss function", 2019.
+
+    >>> F.robust_loss(tensor([0., 3.]), tensor([0., 0.]), alpha=1.0)
+    tensor(1.0811)
+    """
+    z = (input.double() - target.double()) / c
+    b = math.fabs(alpha - 2.0)
+    if b == 0.0:
+        return (z * (0.5 * z)).to(input.dtype)
+    logarithm = log1p_square(z / math.sqrt(b))
+    error = logarithm if alpha == 0.0 else (b / alpha) * expm1((0.5 * alpha) * logarithm)
+    return error.to(input.dtype)

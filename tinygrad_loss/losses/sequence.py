@@ -52,6 +52,7 @@ def ctc_loss(
     return Terms(value, scale=Tensor((1.0 / np.maximum(path.last // 2, 1)).astype(value.array.dtype)))
 
 
+ctc_loss.matches(alignments.check_blank)
 ctc_loss.requires(alignments.check)
 _call = ctc_loss.call
 

@@ -33,6 +33,7 @@ from ..losses import (
     js_div,
     kl_div,
     l1_loss,
+    laplace_nll_loss,
     listmle_loss,
     log_cosh_loss,
     mape_loss,
@@ -52,6 +53,7 @@ from ..losses import (
     ranking_softmax_loss,
     ranknet_loss,
     rmse_loss,
+    robust_loss,
     sigmoid_focal_loss,
     simclr_loss,
     smape_loss,
@@ -120,3 +122,5 @@ TripletMarginWithDistanceLoss = triplet_margin_with_distance_loss.Module
 TverskyLoss = tversky_loss.Module
 CRF1dLoss = crf1d_loss.Module
 CTCLoss = ctc_loss.Module
+RobustLoss = robust_loss.Module
+LaplaceNLLLoss = laplace_nll_loss.Module

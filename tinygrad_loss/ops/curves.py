@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from ..primitive import Function, primitive
-from .activations import clamp
-from .elementwise import eq, exp, expm1, log, maximum, sigmoid, tanh
+from ..primitive import Function, Value, primitive
+from .elementwise import eq, exp, expm1, log, maximum, ne, sigmoid, tanh
+from .masking import where_
 from .stable import times_log
 
 _LOG2 = math.log(2.0)
@@ -43,6 +43,21 @@ expm2 = primitive(
 )
 
 
+half_expm2 = primitive(
+    lambda x: _half_expm2(_wide(x)).astype(x.dtype),
+    lambda g, y, x: times_log(g, (0.5 * expm1(0.5 * x)) * (expm1(0.5 * x) + 2.0)),  # (exp(x) - 1) / 2
+    name="half_expm2",
+    arity=1,
+    floats=True,
+    doc="``(exp(input) - 1 - input) / 2``, which overflows only where its value does.",
+)
+
+
+def _half_expm2(x: Array) -> Array:
+    e = np.expm1(0.5 * x)
+    return e * (0.5 * e) + _expm2_of_wide(0.5 * x)
+
+
 def _log_cosh(x: Array) -> Array:
     z = np.absolute(_wide(x))
     half = np.sinh(np.minimum(z, 1.0) * 0.5)  # cosh(z) - 1 = 2 sinh(z / 2)**2
@@ -69,23 +84,64 @@ hypot = primitive(
 )
 
 
-def _entropy_gap(x: Array) -> Array:
-    # r log(2 r) + (1 - r) log(2 (1 - r)) with r = sigmoid(x); for small x from d = 2 r - 1 = tanh(x / 2)
-    z = np.absolute(_wide(x))
-    d = np.tanh(np.minimum(z, 2.0) * 0.5)
+log1p_square = primitive(
+    lambda x: np.where(np.absolute(x) < 1e18, np.log1p(np.square(x)), 2.0 * np.log(np.absolute(x))).astype(x.dtype),
+    lambda g, y, x: g * (2.0 * (x / hypot(x, 1.0)) / hypot(x, 1.0)),
+    name="log1p_square",
+    arity=1,
+    floats=True,
+    doc="``log(1 + input**2)``, whatever its square.",
+)
+
+
+def _entropy_gap(odds: Array) -> Array:
+    """log 2 minus the entropy of r = sigmoid(odds): r log 2r + (1 - r) log 2(1 - r)."""
+    z = np.absolute(odds)
+    d = np.tanh(np.minimum(z, 2.0) * 0.5)  # 2 r - 1
     near = 0.5 * (np.log1p(-d * d) + d * np.minimum(z, 2.0))
     z = np.minimum(z, 800.0)
     e = np.exp(-z)
-    return np.where(z < 2.0, near, _LOG2 - np.log1p(e) - z * (e / (1.0 + e))).astype(x.dtype)
+    return np.where(z < 2.0, near, _LOG2 - np.log1p(e) - z * (e / (1.0 + e)))
 
 
-entropy_gap = primitive(
-    _entropy_gap,
-    lambda g, y, x: g * (clamp(x, -1000.0, 1000.0) * sigmoid(x) * sigmoid(-x)),
-    name="entropy_gap",
+def _log_twice_sigmoid(x: Array) -> Array:
+    z = _wide(x)
+    near = np.log1p(np.tanh(np.maximum(z, -1.0) * 0.5))
+    return np.where(z < -1.0, _LOG2 + np.minimum(z, 0.0) - np.log1p(np.exp(-np.absolute(z))), near).astype(x.dtype)
+
+
+log_twice_sigmoid = primitive(
+    _log_twice_sigmoid,
+    lambda g, y, x: g * sigmoid(-x),
+    name="log_twice_sigmoid",
     arity=1,
     floats=True,
-    doc="log 2 minus the entropy of the probability ``sigmoid(input)``.",
+    doc="``log(2 * sigmoid(input))``: input / 2 near 0.",
+)
+
+
+def _log_odds(x: Value, t: Value, log_target: bool) -> Value:
+    """log p - log q for q = exp(x); where p is 0, far below."""
+    absent = eq(exp(t), 0.0) if log_target else eq(t, 0.0)
+    odds = (t if log_target else log(t + absent)) - x
+    return where_(absent, -1000.0, np.asarray(odds) if isinstance(odds, np.generic) else odds)  # it keeps its dtype
+
+
+def _js_cost(x: Array, t: Array, *, log_target: bool) -> Any:
+    kind, x, t = x.dtype, _wide(x), _wide(t)
+    p = np.exp(t) if log_target else t
+    return (0.5 * (p + np.exp(x)) * _entropy_gap(_log_odds(x, t, log_target))).astype(kind)
+
+
+js_cost = primitive(
+    _js_cost,
+    lambda g, y, x, t, *, log_target: g * (0.5 * exp(x) * log_twice_sigmoid(-_log_odds(x, t, log_target))),
+    lambda g, y, x, t, *, log_target: (
+        g * (0.5 * log_twice_sigmoid(_log_odds(x, t, log_target)) * (exp(t) if log_target else ne(t, 0.0)))
+    ),
+    name="js_cost",
+    floats=True,
+    doc="``(p log(p / m) + q log(q / m)) / 2`` with q = exp(x), m = (p + q) / 2; the derivative by a p of 0 is 0.",
 )
 
 
