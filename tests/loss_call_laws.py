@@ -27,6 +27,7 @@ from .loss_samples import (
     allowed,
     build,
     call,
+    consistent,
     leaves,
     option_grid,
     possible,

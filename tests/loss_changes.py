@@ -11,6 +11,7 @@ import numpy as np
 
 import tinygrad_loss as tl
 from tinygrad_loss.losses._domains import Domain, ProbabilityDomain, SimplexDomain, Spec
+from tinygrad_loss.losses._labels import OrderDomain, SignDomain
 from tinygrad_loss.losses._loss import Loss
 from tinygrad_loss.losses._reductions import Terms
 
@@ -151,8 +152,9 @@ def interior(sample: LossSample) -> LossSample:
 
 
 def continuous(sample: LossSample) -> list[str]:
-    """The arguments of floats that may be varied a little: not +1 and -1."""
-    return [n for n in sample.floats() if all(accepts(sample, n, np.asarray(sample.arrays[n]) + h) for h in (-1e-5, 1e-5))]
+    """The arguments of floats that may be varied a little: not +1 and -1, nor what is only compared."""
+    smooth = [n for n in sample.floats() if not isinstance(sample.specs[n].domain, (OrderDomain, SignDomain))]
+    return [n for n in smooth if all(accepts(sample, n, np.asarray(sample.arrays[n]) + h) for h in (-1e-5, 1e-5))]
 
 
 def another(sample: LossSample, name: str, start: int = 0) -> Array | None:

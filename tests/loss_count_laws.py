@@ -113,7 +113,7 @@ def kept_rows(mask: Array, shape: tuple[int, ...]) -> Array:
 # Masks.
 
 
-@at_most(10)
+@at_most(8)
 def law_mask(loss: Loss, sample: LossSample) -> None:
     """What is masked counts as if it were not there, whatever its values, and its gradient is exactly 0."""
     if sample.batched:

@@ -83,7 +83,7 @@ def reductions(loss: Loss) -> tuple[str, ...]:
 # Derivatives.
 
 
-STEP = 2e-5
+STEP = 5e-6
 
 
 def slopes_by(function: Any, points: list[Array], directions: list[Array]) -> Array:
@@ -153,7 +153,7 @@ def law_derivatives(loss: Loss, sample: LossSample) -> None:
 @at_most(1)
 def law_jacobian(loss: Loss, sample: LossSample) -> None:
     """The same, element by element, with the checks that users have."""
-    sample = interior(sample)
+    sample = interior(take(sample, np.arange(min(count_of(sample) or 0, 4 if loss.mixes else 2))))
     given = {n: x for n, x in leaves(sample).items() if n in continuous(sample)}
 
     def of_leaves(*x: Any) -> Any:
@@ -343,7 +343,7 @@ def _with_row(sample: LossSample, name: str, row: int, values: Array) -> Array:
     return x
 
 
-@at_most(8)
+@at_most(6)
 def law_extremes(loss: Loss, sample: LossSample) -> None:
     """Finite in, no nan out, in value and gradient, with huge, tiny, equal and zero values; nothing is reported.
 

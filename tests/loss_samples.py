@@ -23,7 +23,7 @@ from tinygrad_loss.losses._options import Axes, Flag, Function, Interval, OneOf,
 from .samples import Array, seeded
 
 _SIZES = {"N": 3, "C": 4, "D": 5, "T": 7, "S": 2}  # of named axes; 3 for others
-MOST = 24  # samples of a loss in a plain run, and options that are combined
+MOST = 18  # samples of a loss in a plain run, and options that are combined
 MOST_FULL = 400  # with all combinations
 DRAWS = 100  # until arrays that have to fit each other do
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_loss.losses._alignments import Alignments
+
 from .samples import (
     _STRIDED,
     _X,
@@ -46,6 +48,9 @@ def primitive_samples() -> dict[str, list[Sample]]:
     read = [s(_X[2, 3], index=rows, unique=False), s(_X[2, 3], index=(slice(None), 1), unique=True), s(_X[2, 3], index=_X[2, 3] > 0, unique=True), s(_X[()], index=(), unique=True), s(_X[0, 3], index=(slice(None), 1), unique=True)]
     integers = [s(np.array([6, 3, 0]), np.array([3, 5, 1])), s(np.array([True, False]), np.array([True, True]))]
     inside = np.array([[0.5, -0.5, 0.2], [0.1, 2.5, -3.0]])
+    lengths = np.array([4, 2, 3]), np.array([2, 1, 0])
+    path = Alignments(np.array([[1, 1], [2, 0], [0, 0]]), *lengths, 0)
+    log_p = np.log(seeded("ctc").uniform(0.05, 0.6, (4, 3, 3)))
     return {
         **{n: OPERATIONS[n] for n in OPERATIONS if n not in _REWORDED},
         **dict.fromkeys(("bitwise_and", "bitwise_or", "bitwise_xor"), integers), "bitwise_not": [s(np.array([6, 0])), s(np.array([True, False]))],
@@ -83,8 +88,10 @@ def primitive_samples() -> dict[str, list[Sample]]:
                s(_X[0, 3], dim=(1,), eps=0.0), s(_X[()], dim=(), eps=5.0)] for n in ("unit", "inverse_length", "longer")},
         **{n: OPERATIONS["tanh"] for n in ("expm2", "half_expm2", "log_cosh", "log_twice_sigmoid", "log1p_square")}, "hypot": [s(a, b) for a, b in _two(off_zero, off_zero, seeded("hypot"))],
         "poisson_cost": [s(a, b, stirling=k) for k in (False, True) for a, b in _two(real, positive, seeded("poisson"))],
+        **{n: [s(a, b, c) for (a, b), (c, _) in zip(_two(real, real, seeded("gc")), _two(positive, positive, seeded("gd")), strict=True)] for n in ("gaussian_cost", "difference_over")},
         "js_cost": [s(a, b, log_target=False) for a, b in _two(real, positive, seeded("js"))] + [s(a, b, log_target=True) for a, b in _two(real, real, seeded("jl"))],
         "rate_gap": [s(a, b) for a, b in _two(real, positive, seeded("rates"))], "raise_to": [s(x, lo=-9.0) for x in _one(real, seeded("raise"))],
+        "ctc_likelihood": [s(log_p, path=path, slopes=True), s(log_p[:, :0], path=path.of(np.zeros(0, int)), slopes=True)],
         "standardize": [s(_X[2, 3], axes=(1,), eps=1e-5), s(_X[2, 3, 4], axes=(1, 2), eps=0.1), s(_X[0, 3], axes=(1,), eps=1e-5)], "rstd": [s(_X[2, 3], axes=(1,), eps=0.1), s(_X[0, 3], axes=(1,), eps=0.1)],
     }  # fmt: skip
 

@@ -24,7 +24,7 @@ from .samples import OPERATIONS, Sample
 PRIMITIVE_SAMPLES = primitive_samples()
 NO_NUMBER = {  # what takes no 0-d array of floats, by its meaning
     "dot", "outer", "mm", "bmm", "mv", "linear", "tril", "triu", "diagonal", "standardize", "rstd", "cat", "prod", "var",
-    "std", "transpose", "scatter", "scatter_add", "put_diagonal", "sum_to_size", "squeeze", "where", "take_along_dim",
+    "std", "transpose", "ctc_likelihood", "scatter", "scatter_add", "put_diagonal", "sum_to_size", "squeeze", "where", "take_along_dim",
 }  # fmt: skip
 NO_EMPTY = {"amax", "amin", "argmax", "argmin", "var", "std", "take_along_dim"}  # nothing to choose from, nothing to divide by
 

@@ -264,7 +264,7 @@ def test_the_cosine_survives_every_size(size: float) -> None:
 
 def test_torchs_1e_12_up_to_where_it_would_bend_the_cosine() -> None:
     for size in (1.0, 0.02, 1 / 128, 1 / 129, 1e-6):
-        a, b = np.array([[1.0, 0.3]]) * size, np.array([[1.0, -0.7]])
+        a, b = np.array([[0.6, 0.8]]) * size, np.array([[1.0, -0.7]])
         eps = 1e-12 if size >= 1 / 128 else 0.0
         cosine = (a @ b.T).item() / math.sqrt(((a * a).sum() + eps) * ((b * b).sum() + 1e-12))
         for sign, expected in ((1.0, 1 - cosine), (-1.0, cosine)):

@@ -111,6 +111,18 @@ def rounded(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
         yield paired(r, n // 4, kind, {"eps": eps})
 
 
+@points("robust_loss")
+def family(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
+    for alpha, c in ((1.0, 1.0), (2.0, 0.5), (0.0, 1.0), (-2.0, 3.0), (0.7, 0.1), (1.5, 1.0)):
+        yield paired(r, n // 6, kind, {"alpha": alpha, "c": c})
+
+
+@points("laplace_nll_loss")
+def centred(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
+    scale = draws.mixed(r, n, lambda s: r.uniform(0.1, 3, s), lambda s: 10.0 ** r.uniform(-9, 9, s), np.ones)
+    yield Batch({**paired(r, n, kind, {}).arrays, "scale": scale}, by=("input", "target", "scale"))
+
+
 @points("poisson_nll_loss")
 def counts(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
     limit = 700.0 if kind == "float64" else 80.0
@@ -130,6 +142,18 @@ def normal(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
         batch = paired(r, n // 3, kind, options)
         var = draws.mixed(r, n // 3, lambda s: r.uniform(0.1, 3, s), lambda s: 10.0 ** r.uniform(-9, 9, s), np.ones, np.zeros)
         yield Batch({**batch.arrays, "var": var}, options, by=("input", "target", "var"))
+
+
+@points("laplace_nll_loss")
+def centred(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
+    scale = draws.mixed(r, n, lambda s: r.uniform(0.1, 3, s), lambda s: 10.0 ** r.uniform(-9, 9, s), np.ones)
+    yield Batch({**paired(r, n, kind, {}).arrays, "scale": scale}, by=("input", "target", "scale"))
+
+
+@points("robust_loss")
+def robust(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
+    for alpha in (1.0, 2.0, 0.0, -2.0, 0.5):
+        yield paired(r, n // 5, kind, {"alpha": alpha, "c": 1.0 if alpha else 0.3})
 
 
 @points("gaussian_kl_loss")

@@ -146,7 +146,7 @@ def sequences(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
 @points("crf1d_loss")
 def chains(r: np.random.Generator, n: int, kind: str) -> Iterator[Batch]:
     for _ in range(n // 3 + 1):
-        steps, tags = int(r.integers(1, 6)), int(r.integers(2, 4))
+        steps, tags = int(r.integers(1, 5)), int(r.integers(2, 4))
         scale = r.choice([1.0, 1.0, 20.0])
         arrays = {
             "scores": r.normal(size=(3, steps, tags)) * scale, "transitions": r.normal(size=(tags, tags)) * 2,

@@ -145,4 +145,8 @@ def listmle_loss(scores: list[Exact], relevance: list[Exact]) -> Exact:
 
 @of_example
 def linear_cross_entropy(input: list[Exact], linear_weight: list[list[Exact]], target: int, linear_bias: list[Exact]) -> Exact:
-    return cross_entropy([total(b, *(x * y for x, y in zip(input, row, strict=True))) for row, b in zip(linear_weight, linear_bias, strict=True)], target)
+    logits = [
+        rounded(total(b, *(x * y for x, y in zip(input, row, strict=True))))
+        for row, b in zip(linear_weight, linear_bias, strict=True)
+    ]
+    return cross_entropy(logits, target)

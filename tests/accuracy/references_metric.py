@@ -6,7 +6,23 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import TAPE, Exact, exact, exp, hinge, largest, log, power, smallest, softplus, sqrt, square, sum_, total
+from .exact import (
+    TAPE,
+    Exact,
+    exact,
+    exp,
+    hinge,
+    largest,
+    log,
+    power,
+    rounded,
+    smallest,
+    softplus,
+    sqrt,
+    square,
+    sum_,
+    total,
+)
 from .references_functions import minus_log_softmax
 from .registry import of_batch, of_example
 
@@ -32,7 +48,8 @@ def cosine(a: list[Exact], b: list[Exact], more: tuple[Any, Any] = (0, 0)) -> Ex
 @of_example
 def cosine_embedding_loss(input1: list[Exact], input2: list[Exact], target: Exact, margin: Any = 0.0) -> Exact:
     """torch's cosine, with 1e-12 beside the squared lengths, but for vectors so small that it would bend them."""
-    bent = tuple(mpf(1e-6) ** 2 if max(abs(x.v) for x in v) >= mpf(2) ** -7 else 0 for v in (input1, input2))
+    shortest = mpf(2) ** -14
+    bent = tuple(mpf(1e-6) ** 2 if mp.fsum(x.v * x.v for x in v) >= shortest else 0 for v in (input1, input2))
     c = cosine(input1, input2, bent)
     if not target > 0:
         return hinge(total(c, -mpf(margin)))
@@ -85,7 +102,7 @@ def cosines(a: list[list[Exact]], b: list[list[Exact]], scale: Any = 1) -> list[
 def log_sum_exp(terms: list[Exact]) -> Exact:
     top = largest(terms)
     rest = sum_(exp(x - top.v) for x in terms)
-    return log(rest) + top.v
+    return rounded(log(rest) + top.v)
 
 
 def pair_loss(positive: Exact, negatives: list[Exact]) -> Exact:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ class Binding:
     """The result of matching shapes and dtypes: which domains hold, the sizes of the axes, the casts to make."""
 
     __slots__ = (
-        "batched", "calls", "casts", "checks", "composed", "half", "plain", "routes", "shape", "signature", "sizes",
+        "bare", "batched", "calls", "casts", "checks", "composed", "count", "half", "plain", "routes", "shape", "signature", "sizes",
         "specs", "suspects",
     )  # fmt: skip
 
@@ -30,6 +31,8 @@ class Binding:
         self.sizes: dict[str, Any] = {}
         self.specs: dict[str, Spec] = {}
         self.casts: dict[str, np.dtype[Any]] = {}
+        self.bare = True  # no argument that may be left out is given
+        self.count = 0  # values before the reduction
         self.batched = True
         self.half = False  # float16 in and out: computed in float32, rounded once at the end
         self.shape: tuple[int, ...] = ()  # of reduction="none"
@@ -63,6 +66,8 @@ def bind(declaration: Declaration, arrays: Mapping[str, Any]) -> Binding:
             found.suspects.append((number, spec.domain.suspect))
     found.plain = found.batched and not found.casts
     found.shape = resolve(declaration.output, found) or ()
+    found.count = math.prod(found.shape)
+    found.bare = all(arrays[a.name] is None for a in declaration.arguments if a.optional)
     return found
 
 

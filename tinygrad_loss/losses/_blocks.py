@@ -137,11 +137,11 @@ def one_block(
     loss: Any, raw: Sequence[Any], binding: Binding, options: dict[str, Any], needs: Sequence[bool], reduction: str
 ) -> tuple[Array, list[Any]] | None:
     """A small call by the loss's kernel, or None where it has none for such a call."""
-    count = raw[0].shape[0] if reduction == "batchmean" and raw[0].ndim else math.prod(binding.shape)
-    if reduction == "none" or count == 0 or any(x is not None for x in raw[len(loss.declaration.required) :]):
+    count = raw[0].shape[0] if reduction == "batchmean" and raw[0].ndim else binding.count
+    if reduction == "none" or count == 0 or not binding.bare:
         return None
     whole = float(count) if reduction != "sum" else 1.0
-    outs = [np.empty(x.shape, x.dtype) if n else None for x, n in zip(raw, needs, strict=True)]
+    outs = [np.empty(x.shape, x.dtype) if n else None for x, n in zip(raw, needs)]  # noqa: B905  it costs too much here
     summed = loss._kernel(raw, options, 1.0 / whole, outs)
     if summed is None or not math.isfinite(summed):
         return None

@@ -122,15 +122,17 @@ def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: 
     power = power + powers[final, own]
     value = np.log(whole) + power * math.log(2.0)
     onward, rest = _sweep(p, np.concatenate([skips[2:], np.zeros_like(skips[:2])]), end, every, padded)
-    rest[1:] += powers[:-1]
-    rest -= power
-    rest[past] = 0
-    value = np.where(np.isfinite(value) & (np.maximum.reduce(rest, 0) < _DEEP), value, np.nan)
+    # what a frame's own probability is multiplied by, from both sides, relative to the whole: so much is lost at most
+    none = np.zeros((1, rows), np.int64)
+    before = np.concatenate([none, powers[:-1]]) - power
+    depth = before + np.concatenate([rest[1:], none])
+    depth[past] = 0
+    value = np.where(np.isfinite(value) & (np.maximum.reduce(depth, 0) < _DEEP), value, np.nan)
     if not slopes:
         return value, None
     into *= onward
     shares = into.reshape(frames, states, rows)
-    shares *= np.ldexp(1.0 / whole, rest)[:, None]
+    shares *= np.ldexp(1.0 / whole, np.where(past, 0, before + rest))[:, None]
     at = np.arange(0, frames * rows * classes, rows * classes)[:, None, None] + places[1::2]
     found = np.bincount(at.ravel(), shares[:, 1::2].ravel(), frames * rows * classes).astype(np.float64, copy=False)
     found = found.reshape(frames, rows, classes)  # of no labels at all, bincount counts in integers

@@ -75,7 +75,8 @@ class LossModule(Combinable, Module):
         elif len(args) < len(loss.declaration.arrays):
             args += (None,) * (len(loss.declaration.arrays) - len(args))
         options = {name: state[name] for name in self._options}
-        result: Tensor = loss.call(args, options, self.reduction, **counts)
+        reduction = state["reduction"]
+        result: Tensor = loss.call(args, options, reduction, **counts) if counts else loss.call(args, options, reduction)
         return result
 
     def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

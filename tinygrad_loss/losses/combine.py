@@ -134,7 +134,10 @@ class WeightedSum(Combinable, Module):
 
     def __repr__(self) -> str:
         shown = [f"{weight} * {_spell(part)}" if str(weight) else _spell(part) for part, weight in self.terms]
-        signed = [("- ", text.removeprefix("-")) if text.startswith("-") else ("+ ", text) for text in shown]
+        signed = [
+            ("- ", text.removeprefix("-").removeprefix("1 * ")) if text.startswith("-") else ("+ ", text)
+            for text in shown
+        ]
         return " ".join([shown[0], *(sign + text for sign, text in signed[1:])])
 
 

@@ -1,6 +1,6 @@
 """Negative log-likelihoods of numbers: how surprising the target is under the distribution that was predicted.
 
-Computed in float64 and rounded once: float32 overflows on the way.
+Most are computed in float64 and rounded once: float32 overflows on the way.
 """
 
 import math
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import Array
-from ..ops.curves import half_expm2, poisson_cost, raise_to
+from ..ops.curves import gaussian_cost, half_expm2, poisson_cost, raise_to
 from ..ops.elementwise import abs, eq, log
 from ..ops.masking import where
 from ..tape import Tensor
@@ -84,9 +84,11 @@ def poisson_nll_loss(
     tensor(0.3591)
     """
     x, t = input.double(), target.double()
+    if log_input and not full:
+        return poisson_cost(x, t, stirling=False).to(input.dtype)
     many = where(t > 1.0, t, 1.0)
     if log_input:
-        error = poisson_cost(x, t, stirling=full)  # with Stirling's t log t - t
+        error = poisson_cost(x, t, stirling=True)  # with Stirling's t log t - t
     else:
         nothing = eq(x + eps, 0.0) & eq(t, 0.0)  # 0 log 0 is 0
         error = x - t * (log(x + eps + nothing) - (log(many) - (t > 1.0) if full else 0.0))
@@ -95,10 +97,9 @@ def poisson_nll_loss(
     return error.to(input.dtype)
 
 
-def _for_rows(x: Tensor, input: Tensor) -> Any:
+def _for_rows(x: Tensor, input: Tensor) -> Tensor:
     """One value for each row, as a column."""
-    wide = x.double()
-    return wide.unsqueeze(-1) if 0 < x.ndim < input.ndim else wide
+    return x.unsqueeze(-1) if 0 < x.ndim < input.ndim else x
 
 
 @loss(order="input target var full eps reduction", module="GaussianNLLLoss", module_order="full eps reduction")
@@ -119,10 +120,8 @@ def gaussian_nll_loss(
     >>> F.gaussian_nll_loss(tensor([0., 1.]), tensor([1., 3.]), tensor([1., 2.]))
     tensor(0.9233)
     """
-    v = raise_to(_for_rows(var, input), lo=eps)
-    residual = input.double() - target.double()
-    error = 0.5 * (log(v) + residual * (residual / v))
-    return (error + _HALF_LOG_TAU if full else error).to(input.dtype)
+    error = gaussian_cost(input, target, raise_to(_for_rows(var, input), lo=eps))
+    return error + _HALF_LOG_TAU if full else error
 
 
 @loss(module="LaplaceNLLLoss")
@@ -137,7 +136,7 @@ def laplace_nll_loss(
     >>> F.laplace_nll_loss(tensor([0., 1.]), tensor([1., 3.]), tensor([1., 2.]))
     tensor(2.0397)
     """
-    s = _for_rows(scale, input)
+    s = _for_rows(scale, input).double()
     return (log(s) + math.log(2.0) + abs(input.double() - target.double()) / s).to(input.dtype)
 
 

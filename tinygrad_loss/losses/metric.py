@@ -6,7 +6,7 @@ from typing import Any
 from ..ops.activations import clamp
 from ..ops.elementwise import eq, lt, minimum, sqrt, square
 from ..ops.masking import where
-from ..ops.normalize import inverse_length_, unit_
+from ..ops.normalize import unit_
 from ..ops.reduce import sum_
 from ..ops.statistics import norm
 from ..tape import Tensor
@@ -16,15 +16,10 @@ from ._loss import PerBatch, PerExample, loss
 from ._options import DistanceFunction, NonNegative, NormOrder, Number, Positive, Switch
 
 
-def _largest(x: Tensor) -> Any:
-    return norm(x, math.inf, -1, keepdim=True)
-
-
-def _slack(x: Tensor) -> Any:
-    """torch's 1e-12 beside the squared length, relative to it; for tiny vectors it would decide the cosine: 0."""
-    tiny = lt(_largest(x), 2.0**-7)
-    inverse = inverse_length_(where(tiny, 1.0, x), dim=(1,), eps=0.0)
-    return where(tiny, 0.0, square(inverse * 1e-6))
+def _slack(length: Tensor) -> Any:
+    """torch's 1e-12 beside the squared length, relative to it; of a tiny vector it would decide the cosine: 0."""
+    tiny = lt(length, 2.0**-7)
+    return where(tiny, 0.0, square(1e-6 / where(tiny, 1.0, length)))
 
 
 @loss(module="CosineEmbeddingLoss", order="input1 input2 target margin size_average reduce reduction")
@@ -33,19 +28,20 @@ def cosine_embedding_loss(
 ) -> PerExample:
     """1 - cos of the pairs with target 1, max(cos - margin, 0) of those with -1, one for each row.
 
-    cos is a.b / sqrt((a.a + 1e-12)(b.b + 1e-12)), torch's, for every length whose square is a number and beyond; for
-    vectors without an element of at least 2**-7, which that 1e-12 would bend, the true cosine. Of a zero vector it is
-    0, with gradient 0. Near 1, 1 - cos keeps its digits. The hinge passes the gradient where it is exactly 0.
+    cos is a.b / sqrt((a.a + 1e-12)(b.b + 1e-12)) as in torch, but also where these squares overflow; a vector shorter
+    than 2**-7, whose direction the 1e-12 would hide, goes without it. Of a zero vector cos is 0, with gradient 0. Near
+    1, 1 - cos keeps its digits. The hinge passes the gradient where it is exactly 0.
     Raises ValueError for shapes that differ or a target that is not +1 or -1.
 
     >>> F.cosine_embedding_loss(tensor([[3., 4.], [1., 0.]]), tensor([[4., 3.], [1., 1.]]), tensor([1., -1.]), 0.5)
     tensor(0.1236)
     """
     u, v = unit_(input1, dim=(1,), eps=0.0), unit_(input2, dim=(1,), eps=0.0)
-    a, b = _slack(input1), _slack(input2)
+    length1, length2 = norm(input1, 2, -1, keepdim=True), norm(input2, 2, -1, keepdim=True)
+    a, b = _slack(length1), _slack(length2)
     slack = a + b + a * b
     root = sqrt(slack + 1.0)  # what the 1e-12 divide the cosine by
-    zeros = eq(_largest(input1), 0.0) * 0.5 + eq(_largest(input2), 0.0) * 0.5
+    zeros = eq(length1, 0.0) * 0.5 + eq(length2, 0.0) * 0.5
     # 1 - u.v = |u - v|^2 / 2 for unit vectors, which cancels nothing; root - 1 = slack / (1 + root)
     apart = sum_(square(u - v), dim=(1,), keepdim=True) * 0.5 + zeros
     similar = (apart + slack / (root + 1.0)) / root

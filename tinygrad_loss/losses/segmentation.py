@@ -13,7 +13,7 @@ from ..ops.elementwise import eq, sigmoid
 from ..ops.masking import one_hot, where
 from ..ops.reduce import axes_of, sum
 from ..ops.shape import movedim
-from ..ops.stable import softmax_, softmax_complement
+from ..ops.stable import softmax_
 from ..tape import Tensor
 from ._domains import BinaryProbability, Weight
 from ._labels import Label, Mask
@@ -48,7 +48,8 @@ def _overlap(
     if not from_logits:
         inside, outside = input, 1.0 - input
     elif indices:
-        inside, outside = softmax_(input, dim=1), softmax_complement(input, dim=1)
+        inside = softmax_(input, dim=1)
+        outside = sum(inside * (1.0 - target), 1, keepdim=True)  # where it counts: the other classes' share
     else:
         inside, outside = sigmoid(input), sigmoid(-input)  # 1 - sigmoid(x) = sigmoid(-x), which keeps its digits
     parts = [inside * target, inside * (1.0 - target), outside * target]

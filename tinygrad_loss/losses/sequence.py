@@ -83,7 +83,8 @@ def crf1d_loss(
     """
     kept, front = _closed_up(np.ones(scores.shape[:2], np.bool_) if mask is None else mask.numpy())
     path = np.where(kept, np.take_along_axis(tags.numpy(), front, 1), 0)
-    scores = where(kept[:, :, None], take_along_dim(scores, front[:, :, None], 1), 0.0)
+    kind, transitions = scores.dtype, transitions.double()
+    scores = where(kept[:, :, None], take_along_dim(scores.double(), front[:, :, None], 1), 0.0)
     # All scores relative to the path of the tags: its own are exactly 0, and a small loss keeps its digits.
     own, moves = pick(scores, path, 2), where(kept[:, 1:], transitions[path[:, :-1], path[:, 1:]], 0.0)
     barred = (own == -math.inf).any(1) | (moves == -math.inf).any(1)
@@ -93,7 +94,7 @@ def crf1d_loss(
     for t in range(1, len(ahead)):
         step = transitions - moves[:, t - 1, None, None] + ahead[t].unsqueeze(1)
         alpha = where(kept[:, t, None], total(alpha.unsqueeze(2) + step, 1), alpha)
-    return where(kept.any(1), where(barred, math.inf, total(alpha, 1)), 0.0)
+    return where(kept.any(1), where(barred, math.inf, total(alpha, 1)), 0.0).to(kind)
 
 
 def _closed_up(kept: Array) -> tuple[Array, Array]:

@@ -145,15 +145,20 @@ js_cost = primitive(
 )
 
 
-def _poisson_cost(x: Array, t: Array, *, stirling: bool) -> Any:
+def _poisson_cost(x: Array, t: Array, *, stirling: bool) -> tuple[Any, Array]:
     kind, x, t = x.dtype, _wide(x), _wide(t)
     rate = np.exp(x)
     y = rate - t * x
-    y = np.where(t == 0, rate, y)  # 0 * inf is 0 here
-    lost = np.isnan(y) & ~np.isnan(x) & ~np.isnan(t)
-    if lost.any():  # inf - inf
-        y = np.where(lost, np.where(x - np.log(x) > np.log(t), np.inf, -np.inf), y)
-    return (np.where(t > 1.0, _rate_gap_of_wide(x, t, rate), y) if stirling else y).astype(kind)
+    if np.isnan(np.add.reduce(y, axis=None)):  # 0 * inf, which is 0 here, or inf - inf
+        larger = np.where(x - np.log(x) > np.log(t), np.inf, -np.inf)
+        y = np.where(t == 0, rate, np.where(np.isnan(y) & ~np.isnan(x) & ~np.isnan(t), larger, y))
+    if stirling:
+        y = np.where(t > 1.0, _rate_gap_of_wide(x, t, rate), y)
+    return y.astype(kind), rate
+
+
+def _poisson_rule(g: Value, y: Value, x: Value, t: Value, *, stirling: bool, kept: Array | None) -> Value:
+    return times_log(g, (exp(x) if kept is None else kept) - t)
 
 
 def _rate_gap_of_wide(x: Array, t: Array, rate: Array) -> Array:
@@ -164,10 +169,11 @@ def _rate_gap_of_wide(x: Array, t: Array, rate: Array) -> Array:
 
 poisson_cost = primitive(
     _poisson_cost,
-    lambda g, y, x, t, *, stirling: times_log(g, exp(x) - t),
-    lambda g, y, x, t, *, stirling: g * ((log(maximum(t, 1.0)) if stirling else 0.0) - x),
+    _poisson_rule,
+    lambda g, y, x, t, *, stirling, kept: g * ((log(maximum(t, 1.0)) if stirling else 0.0) - x),
     name="poisson_cost",
     floats=True,
+    keeps=True,
     doc="``exp(x) - t * x``; with ``stirling``, where t > 1, plus t log t - t, in a form that does not cancel.",
 )
 
@@ -186,4 +192,43 @@ raise_to = primitive(
     name="raise_to",
     saves=False,
     doc="``max(input, lo)`` whose derivative is 1 everywhere: a floor that gradients do not see.",
+)
+
+
+def _over(x: Array, t: Array, v: Array) -> Any:
+    y = (x - t) / v
+    if np.isfinite(np.add.reduce(y, axis=None)):
+        return y
+    return np.where(np.isfinite(y), y, (0.5 * x - 0.5 * t) / (0.5 * v))
+
+
+difference_over: Function = primitive(
+    _over,
+    lambda g, y, x, t, v: g / v,
+    lambda g, y, x, t, v: -(g / v),
+    lambda g, y, x, t, v: -g * (y / v),
+    name="difference_over",
+    floats=True,
+    doc="``(input - other) / scale``, also where the difference alone overflows.",
+)
+
+
+def _gaussian_cost(x: Array, t: Array, v: Array) -> Any:
+    d = x - t
+    y = 0.5 * (d * (d / v) + np.log(v))
+    if not np.isfinite(np.add.reduce(y, axis=None)):
+        x, t, v = _wide(x), _wide(t), _wide(v)
+        d = 0.5 * x - 0.5 * t
+        y = np.where(np.isfinite(y), y, (d * (d / (0.5 * v)) + 0.5 * np.log(v)).astype(y.dtype))
+    return y
+
+
+gaussian_cost = primitive(
+    _gaussian_cost,
+    lambda g, y, x, t, v: g * difference_over(x, t, v),
+    lambda g, y, x, t, v: -g * difference_over(x, t, v),
+    lambda g, y, x, t, v: g * (0.5 / v - difference_over(x, t, v) * (0.5 * difference_over(x, t, v))),
+    name="gaussian_cost",
+    floats=True,
+    doc="``(log(v) + (input - other)**2 / v) / 2``, whose parts overflow only where it does.",
 )

@@ -34,7 +34,7 @@ def elements(s: Subject, against: str | None = None, over: tuple[str, str] | Non
     plane = None
     names = over or tuple(free[:2])
     if len(names) == 2:
-        ends = (_coordinate(s, names[0], ""), _coordinate(s, names[1], _notes(marks, names)))
+        ends = (_coordinate(s, names[0], {}), _coordinate(s, names[1], {k: v for k, v in marks.items() if k not in names}))
         plane = Path(ends, lambda a, b: _arrays(s, {names[0]: a, names[1]: b}, marks))
     return Family(_curves(s, against, marks, cases), plane)
 
@@ -57,15 +57,15 @@ def _curves(s: Subject, against: str | None, marks: Marks, cases: list[Marks]) -
     def path(label: str, case: Marks, told: str = "") -> Path:
         return Path((Coordinate(label, symbol, low, high),), lambda x: make(x, {**marks, **case}), told)
 
-    notes = _notes(marks, (one, *cases[0]))
     if len(cases) == 2 and _mirrored(s, path("", cases[0]), path("", cases[1]), low, high):
         if signed and [*cases[0]] == signed:
             product = f"({moved})" if "−" in moved else moved
-            return [path(f"{signed[0]} · {product}{notes}", cases[0])]
+            return [path(f"{signed[0]} · {product}{_notes(marks, (one, *cases[0]))}", cases[0])]
         cases = cases[:1]
     if len(cases) == 2:
-        return [path(f"{moved}{kind}{notes}", case, _spell(case)) for case in cases]
-    return [path(f"{moved}{kind}{_notes({**marks, **cases[0]}, (one,))}", cases[0])]
+        notes = _notes(marks, (one, *cases[0]), kind)
+        return [path(f"{moved}{notes}", case, _spell(case)) for case in cases]
+    return [path(f"{moved}{_notes({**marks, **cases[0]}, (one,), kind)}", cases[0])]
 
 
 def _arrays(s: Subject, moved: Mapping[str, Tensor], marks: Marks) -> dict[str, Any]:
@@ -121,16 +121,17 @@ def _mirrored(s: Subject, one: Path, two: Path, low: float, high: float) -> bool
     return np.allclose(a[::-1], b, rtol=1e-6, atol=1e-9)
 
 
-def _coordinate(s: Subject, name: str, notes: str) -> Coordinate:
+def _coordinate(s: Subject, name: str, marks: Marks) -> Coordinate:
     domain = domain_of(s.arguments[s.names.index(name)])
     low, high = interval(s, domain)
-    return Coordinate(f"{name}{kind_of(domain)}{notes}", name, low, high)
+    return Coordinate(f"{name}{_notes(marks, (), kind_of(domain))}", name, low, high)
 
 
 def _spell(marks: Marks) -> str:
     return ", ".join(f"{name} = {value:g}".replace("-", "−") for name, value in marks.items())
 
 
-def _notes(marks: Marks, varied: tuple[str, ...]) -> str:
-    told = _spell({k: v for k, v in marks.items() if k not in varied})
-    return f" ({told})" if told else ""
+def _notes(marks: Marks, varied: tuple[str, ...], kind: str = "") -> str:
+    """What the numbers are, and what stays as it is, in brackets."""
+    told = [part for part in (kind, _spell({k: v for k, v in marks.items() if k not in varied})) if part]
+    return f" ({'; '.join(told)})" if told else ""

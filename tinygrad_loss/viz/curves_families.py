@@ -42,6 +42,7 @@ from .curves_subject import Subject
 from .curves_values import evaluate
 
 _TARGET = 0.7  # the probability of the first class where the target is a distribution
+_NEAR = 0.005  # the smallest distance: at 0 the direction of the gradient is undefined
 
 
 def family_of(subject: Subject, against: str | None = None, over: tuple[str, str] | None = None) -> Family:
@@ -140,8 +141,8 @@ def _vectors(s: Subject, *_: Any) -> Family | None:
             return {anchor.name: zero, positive.name: rows(positive, a, a * 0.0), negative.name: rows(negative, b * 0.0, b)}
 
         far = max(2.0, reach_of(s, 2.0))
-        near = Coordinate(f"distance of {anchor.name} and {positive.name}", "d", 0.0, far)
-        other = Coordinate(f"distance of {anchor.name} and {negative.name}", "e", 0.0, far)
+        near = Coordinate(f"distance of {anchor.name} and {positive.name}", "d", _NEAR, far)
+        other = Coordinate(f"distance of {anchor.name} and {negative.name}", "e", _NEAR, far)
         curve = near._replace(label=f"{near.label} ({negative.name}: 1)")
         return Family([Path((curve,), lambda a: three(a, full(a.shape, 1.0)))], Path((near, other), three))
     rest = [a for a in s.arguments if a not in reals]
@@ -165,7 +166,7 @@ def _vectors(s: Subject, *_: Any) -> Family | None:
         x = Coordinate(f"cosine of {one.name} and {two.name}", "cos", -1 + EDGE, 1 - EDGE)
         paths = [Path((x,), lambda c, m=m: pair(c, sqrt(1.0 - c * c), m, 1.0), t) for m, t in _cases(rest)]
     else:
-        x = Coordinate(f"distance of {one.name} and {two.name}", "d", 0.0, far)
+        x = Coordinate(f"distance of {one.name} and {two.name}", "d", _NEAR, far)
         paths = [Path((x,), lambda d, m=m: pair(d, d * 0.0, m, 0.0), t) for m, t in _cases(rest)]
     return Family(paths, Path(plane, lambda a, b: pair(a, b, 1.0, 1.0)))
 

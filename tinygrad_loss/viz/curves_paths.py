@@ -101,8 +101,8 @@ def interval(subject: Subject, domain: Domain) -> tuple[float, float]:
 def kind_of(domain: Domain) -> str:
     """What the numbers are, for a label."""
     if isinstance(domain, ProbabilityDomain):
-        return " (probability)"
-    return " (logit)" if isinstance(domain, LogitDomain) else ""
+        return "probability"
+    return "logit" if isinstance(domain, LogitDomain) else ""
 
 
 def log_rows(argument: Argument, p: Tensor, true: int = 0, classes: int = 2) -> Tensor:

@@ -95,6 +95,9 @@ def name_of(criterion: Any) -> str:
     if isinstance(criterion, functools.partial):
         given = [*map(repr, criterion.args), *(f"{k}={v!r}" for k, v in criterion.keywords.items())]
         return f"{name_of(criterion.func)}({', '.join(given)})"
+    if isinstance(criterion, LossModule):
+        kept = [f"{n}={_short(getattr(criterion, n))}" for n in criterion._kept if getattr(criterion, n) is not None]
+        return f"{type(criterion).__name__}({', '.join(filter(None, [criterion.extra_repr(), *kept]))})"
     if isinstance(criterion, Module):
         lines = [line.strip() for line in repr(criterion).splitlines()]
         return lines[0] if len(lines) == 1 else type(criterion).__name__
@@ -105,11 +108,16 @@ def labels_of(criteria: Sequence[Any]) -> tuple[str, list[str]]:
     """What the criteria share, for the title, and what tells them apart: modules of one class by their options."""
     kinds = {type(c) for c in criteria}
     if len(criteria) > 1 and len(kinds) == 1 and isinstance(criteria[0], LossModule):
-        told = [n for n in criteria[0]._options if len({repr(getattr(c, n)) for c in criteria}) > 1]
-        names = [", ".join(f"{n}={getattr(c, n)!r}" for n in told) for c in criteria]
+        given = [{n: _short(getattr(c, n)) for n in (*c._options, *c._kept)} for c in criteria]
+        told = [n for n in given[0] if len({g[n] for g in given}) > 1]
+        names = [", ".join(f"{n}={g[n]}" for n in told) for g in given]
         if len(set(names)) == len(names):
             return type(criteria[0]).__name__, names
     return "", [name_of(c) for c in criteria]
+
+
+def _short(value: Any) -> str:
+    return repr(value) if not isinstance(value, Tensor) else np.array2string(value.array, precision=3, threshold=6)
 
 
 def wrapped(text: str, width: int) -> str:

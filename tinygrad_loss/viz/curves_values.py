@@ -41,6 +41,16 @@ class Curve(NamedTuple):
     kinks: list[Kink]
 
 
+class Surface(NamedTuple):
+    """The loss on a grid: ``x`` along the columns, ``y`` along the rows; ``slopes``: its gradients by both."""
+
+    path: Path
+    x: Array
+    y: Array
+    loss: Array
+    slopes: list[Array] | None
+
+
 def evaluate(subject: Subject, path: Path, *xs: Array) -> tuple[Array, list[Array] | None]:
     """The losses at these coordinates, and the gradient by each; no ``.grad`` is touched."""
     if not subject.batched and xs[0].size > 1:
@@ -71,11 +81,20 @@ def sample(subject: Subject, path: Path, low: float, high: float, points: int = 
     return Curve(path, x, loss, gradient, kinks)
 
 
+def surface(subject: Subject, path: Path, points: int = 61) -> Surface:
+    """The loss over two numbers."""
+    x, y = (np.linspace(c.low, c.high, points) for c in path.coordinates)
+    columns, lines = np.meshgrid(x, y)
+    loss, slopes = evaluate(subject, path, columns.ravel(), lines.ravel())
+    shaped = None if slopes is None else [g.reshape(points, points) for g in slopes]
+    return Surface(path, x, y, loss.reshape(points, points), shaped)
+
+
 def _insert(
     subject: Subject, path: Path, line: tuple[Array, Array, Array], before: float, after: float
 ) -> tuple[Array, Array, Array, Kink]:
     """The line with a kink: a point before, one there, where the gradient has a gap, and one after."""
-    there = round((before + after) / 2, 7)
+    there = round((before + after) / 2, 7) + 0.0
     there = there if before <= there <= after else before
     ends = np.array([before, there, after])
     ends[0] -= (after - before) * (there == before)
