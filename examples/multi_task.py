@@ -64,8 +64,10 @@ def main(seed=0):
     pictures, truth = place(*test)
 
     model = Detector()
-    # The box's loss is small, as boxes are numbers from 0 to 1: without a weight the digits would get all the attention
-    criterion = nn.MultiTaskLoss({"digit": nn.CrossEntropyLoss(), "box": nn.SmoothL1Loss(beta=0.1)}, {"box": 5.0})
+    tasks = {"digit": nn.CrossEntropyLoss(), "box": nn.SmoothL1Loss(beta=0.1)}
+    # Boxes are numbers from 0 to 1, their loss is small; the weight says how much they count. With 1 they overlap by
+    # 0.83, with 20 by 0.88, and fewer digits are read.
+    criterion = nn.MultiTaskLoss(tasks, weights={"box": 5.0})
     optimizer = optim.Adam(model.parameters(), lr=2e-3)
     scheduler = optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=40)
 

@@ -35,7 +35,7 @@ def main(seed=0):
     print("1. Both give the same number, and the formula is all there is to write.")
     print(f"   {plain_linex(guess, took, 0.5).item():.6f} = {linex_loss(guess, took, slope=0.5).item():.6f}")
 
-    print("\n2. What the declaration adds: reductions, weights, masks, a module, and errors before anything is computed.")
+    print("\n2. What the declaration adds: reductions, weights, masks, a module, errors before anything is computed.")
     print("  ", linex_loss(guess[:4], took[:4], reduction="none"))
     print("  ", linex_loss(guess, took, mask=took < 3))
     print("  ", linex_loss.Module(slope=0.5, reduction="sum"))

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from tinygrad_loss.losses._domains import LogitsDomain, SimplexDomain
+from tinygrad_loss.losses._domains import LogitsDomain, SimplexDomain, WeightDomain
 from tinygrad_loss.losses._labels import LabelDomain, LabelListDomain
 from tinygrad_loss.losses._loss import Loss
 
@@ -100,23 +100,23 @@ def law_smoothing(loss: Loss, sample: LossSample) -> None:
     for argument in loss.declaration.arguments:
         specs = {type(s.domain): s for s in argument.specs}
         x = sample.given().get(argument.name)
-        if not {LabelDomain, SimplexDomain} <= set(specs) or x is None or x.dtype.kind == "f" or sample.ignores:
+        if not {LabelDomain, SimplexDomain} <= set(specs) or x is None or x.dtype.kind == "f":
             continue
-        if any(sample.specs[n].axes == ("C",) for n in sample.given()) or (sample.options.get("ignore_index") or -1) >= 0:
-            continue
-        spec = specs[SimplexDomain]
-        axis = class_axis(spec, sample.sizes, sample.batched)["axis"]
-        target = soft(x, sample.sizes["C"], axis, float(sample.options.get("label_smoothing", 0.0)))
-        options: dict[str, Any] = {"label_smoothing": 0.0} if "label_smoothing" in sample.options else {}
-        other = LossSample(
-            {**sample.arrays, argument.name: target}, {**sample.specs, argument.name: spec}, {**sample.options, **options},
-            sample.sizes, sample.batched,
-        )  # fmt: skip
-        for reduction in reductions(loss):
-            (y, g), (z, h) = evaluate(loss, sample, reduction), evaluate(loss, other, reduction)
-            close(y, z, 1e-13, f"{reduction}: indices against probabilities")
-            for name in g:
-                close(g[name], h[name], 1e-12, f"{reduction}: gradient of {name}, indices against probabilities", least=1e-2)
+        spec, classes = specs[SimplexDomain], sample.sizes["C"]
+        weights = {n: None for n in sample.given() if sample.specs[n].axes == ("C",) and isinstance(sample.specs[n].domain, WeightDomain)}
+        ignored = {n: v for n, v in loss.declaration.options.items() if n == "ignore_index"}
+        labels = np.where((x >= 0) & (x < classes), x, 0)
+        for smoothing in (0.0, 0.3, 1.0) if "label_smoothing" in sample.options else (0.0,):
+            target = soft(labels, classes, class_axis(spec, sample.sizes, sample.batched)["axis"], smoothing)
+            smoothed = {"label_smoothing": smoothing} if "label_smoothing" in sample.options else {}
+            short = sample.with_arrays(**weights, **{argument.name: labels}).with_options(**ignored, **smoothed)
+            long = short.with_arrays(**{argument.name: target}).with_options(**dict.fromkeys(smoothed, 0.0))
+            long = replace(long, specs={**sample.specs, argument.name: spec})
+            for reduction in reductions(loss):
+                (y, g), (z, h) = evaluate(loss, short, reduction), evaluate(loss, long, reduction)
+                close(y, z, 1e-13, f"{reduction}: indices against probabilities")
+                for name in g:
+                    close(g[name], h[name], 1e-12, f"{reduction}: gradient of {name}, indices against probabilities", least=1e-2)
 
 
 def law_own_mask(loss: Loss, sample: LossSample) -> None:
@@ -144,3 +144,31 @@ def law_own_mask(loss: Loss, sample: LossSample) -> None:
                 for n in g:
                     np.testing.assert_array_equal(g[n], h[n], err_msg=f"{reduction}: gradient of {n}, {poison} where masked")
                     assert n not in outs or not h[n][outs[n]].any(), f"{reduction}: gradient of a masked {n}"
+
+
+def law_own_mask_deletes(loss: Loss, sample: LossSample) -> None:
+    """Such a mask, False at the end for all examples alike, is as if they were shorter by that."""
+    for name in sample.given():
+        if sample.specs[name].domain.name != "Mask" or not sample.batched:
+            continue
+        axes = [a for a in resolved(sample.specs[name], True) if a not in ("*", "...") or sample.sizes[a]]
+        axis = axes[-1] if axes else ""
+        size = sample.sizes.get(axis, 0)
+        if not isinstance(size, int) or size < 2:
+            continue
+        mask = np.ones_like(sample.given()[name])
+        mask[..., -1] = False
+        arrays = {}
+        for other, x in sample.given().items():
+            theirs = [a for a in resolved(sample.specs[other], True) if a not in ("*", "...") or sample.sizes[a]]
+            before = [sample.sizes[a] for a in theirs[: theirs.index(axis)]] if axis in theirs else []
+            position = sum(len(n) if isinstance(n, tuple) else 1 for n in before)
+            arrays[other] = np.delete(mask if other == name else x, -1, position) if axis in theirs else x
+        masked = sample.with_arrays(**{name: mask})
+        shorter = replace(sample.with_arrays(**arrays), sizes={**sample.sizes, axis: size - 1})
+        for reduction in reductions(loss):
+            (y, g), (z, h) = evaluate(loss, masked, reduction), evaluate(loss, shorter, reduction)
+            if y.shape != z.shape or (loss.declaration.per == "batch" and evaluate(loss, masked, "none")[0].ndim):
+                continue
+            close(y, z, 1e-12, f"{reduction}: masked against shorter")
+            assert set(g) == set(h)

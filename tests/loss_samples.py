@@ -64,7 +64,7 @@ class LossSample:
 
     def __repr__(self) -> str:
         shapes = {n: x.shape if x.dtype.kind == "f" else (*x.shape, "labels") for n, x in self.given().items()}
-        return f"{shapes} {self.options}"
+        return f"{shapes} { {n: getattr(v, '__name__', v) for n, v in self.options.items()} }"
 
 
 def call(loss: Loss, sample: LossSample, reduction: str = "mean", **tensors: Any) -> Any:
@@ -85,7 +85,7 @@ def leaves(sample: LossSample, kind: Any = np.float64) -> dict[str, Any]:
 def sizes_of(loss: Loss) -> list[tuple[dict[str, Any], bool]]:
     """(sizes of the named axes, batched): typical, unbatched, one example, K-dimensional, empty; the typical first."""
     axes = {axis for a in loss.declaration.arguments for spec in a.specs for axis in spec.axes}
-    named = {a.strip("[]"): 3 for a in axes if a.strip("[]").isalpha()}
+    named = {a.strip("[]"): 3 for a in sorted(axes) if a.strip("[]").isalpha()}
     named |= {a: n for a, n in _SIZES.items() if a in named} | ({"N": 6} if loss.mixes else {})
     if "..." in axes:
         found = [({**named, "...": shape}, True) for shape in ((2, 3), (4,), (), (2, 3, 2), (0,), (2, 0))]

@@ -6,7 +6,11 @@ Nothing is listed by hand: a new primitive fails until it has a sample, a new lo
 from __future__ import annotations
 
 import functools
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,6 +149,23 @@ def test_loss_samples_reach_every_option_and_shape() -> None:
         assert any(sample.size == 0 for sample in samples) and any(sample.size >= 6 for sample in samples)
         if "ignore_index" in made.declaration.options:
             assert any(sample.ignores and sample.options["ignore_index"] >= 0 for sample in samples)
+
+
+def test_samples_are_the_same_in_every_process() -> None:
+    """Whatever order Python gives to sets."""
+    code = (
+        "import hashlib, sys; from tests import test_laws as t; h = hashlib.md5()\n"
+        "for name in t.OWN:\n"
+        "    for s in t.samples_of(name):\n"
+        "        h.update(repr(s).encode() + b''.join(x.tobytes() for x in s.given().values()))\n"
+        "print(h.hexdigest())"
+    )
+    found = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent,
+                       env={**os.environ, "PYTHONHASHSEED": str(seed)}).stdout
+        for seed in (1, 2)
+    ]  # fmt: skip
+    assert found[0] == found[1] and len(found[0]) == 33
 
 
 def test_a_new_loss_is_tested_by_being_declared() -> None:

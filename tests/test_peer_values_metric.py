@@ -253,7 +253,7 @@ def test_a_masked_example_is_a_deleted_one_and_a_weight_counts_anchors() -> None
 
 @pytest.mark.parametrize("size", [1e-30, 1e-10, 1.0, 1e10, 1e30, 1e38])
 def test_the_cosine_survives_every_size(size: float) -> None:
-    a, b = np.float32([[1, 0], [1, 1], [1, 0]]) * np.float32(size), np.float32([[1, 1], [2, 2], [0, -1]]) * np.float32(size)
+    a, b = ((np.array(v) * size).astype(np.float32) for v in ([[1, 0], [1, 1], [1, 0]], [[1, 1], [2, 2], [0, -1]]))
     x, y = tl.tensor(a, requires_grad=True), tl.tensor(b, requires_grad=True)
     loss = F.cosine_embedding_loss(x, y, tl.tensor([1.0, -1.0, 1.0]), reduction="none")
     np.testing.assert_allclose(loss.array, [1 - math.sqrt(0.5), 1.0, 1.0], rtol=1e-6)
@@ -292,7 +292,7 @@ def test_triplets_of_every_size_and_identical_points(p: float, swap: bool) -> No
     directions = [r.normal(size=(5, 3)) for _ in range(3)]
     for kind, sizes in ((np.float32, (1e-30, 1e-3, 1e30, 1e38)), (np.float64, (1e-300, 1e300, 1e308))):
         for size in sizes:
-            vectors = [np.clip(d, -1, 1).astype(kind) * kind(size) for d in directions]
+            vectors = [(np.clip(d, -1, 1) * size).astype(kind) for d in directions]
             exact = [np.asarray(v, np.longdouble) for v in vectors]
 
             def distance(a: Any, b: Any) -> Any:

@@ -72,6 +72,8 @@ BOUNDS: dict[str, Bound] = {
     "quantile_loss": Bound(2, 1, 1, 1),
     "expectile_loss": Bound(4, 3, 1, 1),
     "charbonnier_loss": Bound(2, 5, 1, 1),
+    "robust_loss": Bound(6, 8, 1, 1, of_terms=True),
+    "laplace_nll_loss": Bound(3, 4, 1, 1, of_terms=True),
     "poisson_nll_loss": Bound(3, 2, 1, 1, of_terms=True),
     "gaussian_nll_loss": Bound(4, 4, 4, 4, of_terms=True),
     "gaussian_kl_loss": Bound(4, 4, 1, 1),

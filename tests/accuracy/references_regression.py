@@ -100,12 +100,12 @@ def robust_loss(input: Exact, target: Exact, alpha: Any = 1.0, c: Any = 1.0) -> 
     if b == 0:
         return z / 2
     logarithm = e.log1p(z / b)
-    return logarithm if alpha == 0 else e.expm1(logarithm * (alpha / 2)) * (b / alpha)
+    return logarithm if alpha == 0 else e.expm1(e.rounded(logarithm * (alpha / 2))) * (b / alpha)
 
 
 @of_element
 def laplace_nll_loss(input: Exact, target: Exact, scale: Exact) -> Exact:
-    return total(e.log(scale * 2), abs(input - target) / scale)
+    return total(e.log(scale), mp.log(2), abs(input - target) / scale)
 
 
 @of_element
@@ -137,17 +137,3 @@ def expm2(x: Exact) -> Exact:
     with mp.workprec(mp.prec + 2 * max(0, -mp.mag(x.v)) if x.v else mp.prec):
         value, slope = mp.expm1(x.v) - x.v, mp.expm1(x.v)
     return e.function(x, +value, +slope)
-
-
-@of_element
-def laplace_nll_loss(input: Exact, target: Exact, scale: Exact) -> Exact:
-    return total(e.log(2 * scale), abs(input - target) / scale)
-
-
-@of_element
-def robust_loss(input: Exact, target: Exact, alpha: Any = 1.0, c: Any = 1.0) -> Exact:
-    """b / alpha ((z / b + 1)^(alpha / 2) - 1), b = |alpha - 2|, z = ((x - t) / c)^2; its limits at 2 and 0."""
-    z, a, b = e.square((input - target) / mpf(c)), mpf(alpha), abs(mpf(alpha) - 2)
-    if not b:
-        return z / 2
-    return e.log1p(z / b) if not a else e.expm1(e.rounded(e.log1p(z / b) * (a / 2))) * (b / a)

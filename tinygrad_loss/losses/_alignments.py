@@ -57,13 +57,15 @@ def prepared(arrays: tuple[Any, ...]) -> tuple[Any, ...]:
     log_probs, targets, frames, counts = arrays
     alone = isinstance(log_probs, Tensor) and log_probs.ndim == 2
     frames, counts = (_as_lengths(n, x, alone) for n, x in (("input_lengths", frames), ("target_lengths", counts)))
-    if isinstance(targets, Tensor) and isinstance(counts, Tensor):
-        whole = targets.array.dtype.kind in "iu" and counts.array.dtype.kind in "iu"
-        if alone and targets.ndim == 2 and targets.shape[0] == 1:
-            targets = Tensor(targets.array[0])
-        elif whole and targets.ndim == counts.ndim == 1 and not alone:
-            targets = Tensor(_as_rows(targets.array, counts.array))
+    if alone and isinstance(targets, Tensor) and targets.ndim == 2 and targets.shape[0] == 1:
+        targets = Tensor(targets.array[0])
+    elif _whole_vector(targets) and _whole_vector(counts):
+        targets = Tensor(_as_rows(targets.array, counts.array))
     return log_probs, targets, frames, counts
+
+
+def _whole_vector(x: Any) -> bool:
+    return isinstance(x, Tensor) and x.ndim == 1 and x.array.dtype.kind in "iu"
 
 
 def _as_lengths(name: str, x: Any, alone: bool) -> Any:
@@ -96,7 +98,7 @@ def check_blank(arrays: dict[str, Any], options: dict[str, Any]) -> None:
         raise ValueError(f"ctc_loss: blank={blank}: log_probs has C={classes} classes (valid 0..{classes - 1})")
 
 
-def check(arrays: dict[str, Any], options: dict[str, Any]) -> None:
+def check_labels(arrays: dict[str, Any], options: dict[str, Any]) -> None:
     """Every label is a class and not the blank; an example with too few frames has an infinite loss: say so."""
     targets, frames, counts = (arrays[name] for name in ("targets", "input_lengths", "target_lengths"))
     classes, blank = arrays["log_probs"].shape[-1], options["blank"]

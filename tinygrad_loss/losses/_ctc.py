@@ -73,17 +73,15 @@ class _Sums:
     class given the labels, and for some examples the recursion."""
 
     def __init__(self, log_probs: Array, path: Alignments, slopes: bool) -> None:
-        frames, _, classes = log_probs.shape
         self.value = np.where((path.frames == 0) & (path.last == 0), 0.0, -math.inf)
         self.shares = np.zeros_like(log_probs) if slopes else None
         possible = np.flatnonzero((path.needed <= path.frames) & (path.frames > 0))
-        each = frames * (classes + 3 * path.states.shape[1] + 2)
+        possible = possible[np.argsort(path.frames[possible], kind="stable")]  # those of similar lengths together
+        each = len(log_probs) * (3 * path.states.shape[1] + 2)
         rows = max(_BLOCK // max(each, 1), 1)
         room = np.empty(each * min(rows, len(possible)))  # at once: the next call finds it again, without page faults
         for some in (possible[i : i + rows] for i in range(0, len(possible), rows)):
-            self.value[some], shares = _block(log_probs, path, some, slopes, room)
-            if self.shares is not None:
-                self.shares[: len(shares), some] = shares
+            self.value[some] = _block(log_probs, path, some, room, self.shares)
         self.left = np.flatnonzero(np.isnan(self.value))
         self.steps = _Steps(log_probs[:, self.left], path.of(self.left)) if len(self.left) else None
         if self.steps is not None:
@@ -96,23 +94,20 @@ class _Sums:
         return found
 
 
-def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: Array) -> tuple[Array, Any]:
-    """The log-likelihoods of some examples, nan where the numbers do not hold it, and their shares."""
+def _block(log_probs: Array, path: Alignments, some: Array, room: Array, found: Array | None) -> Array:
+    """The log-likelihoods of some examples, nan where the numbers do not hold it; their shares go into ``found``."""
     last, final = path.last[some], path.frames[some] - 1
     frames, states, rows = int(final.max()) + 1, int(last.max()) + 1, len(some)
-    classes, size = log_probs.shape[2], states * rows
     labels, skips = path.states[some, :states].T, path.skips[some, :states].T.astype(np.float64)
-    all_p, p, into, padded = _cut(room, frames, rows * classes, size, size, size + 2 * rows)
-    all_p[:] = log_probs[:frames, some].reshape(frames, -1)
-    lowest = np.minimum.reduce(all_p, axis=None)
+    size, own, past = states * rows, np.arange(rows), np.arange(frames)[:, None] > final
+    p, into, padded = _cut(room, frames, size, size, size + 2 * rows)
+    columns = some * log_probs.shape[2] + labels  # (L, N): where in a frame the label of a state is
+    p[:] = log_probs[:frames].reshape(frames, -1).take(columns.ravel(), 1, mode="clip")
+    lowest = np.minimum.reduce(p, axis=None)
     every = int(min(max(1.0, -_DEEP * math.log(2.0) / lowest), _SELDOM))  # 1 for nan
-    np.exp(all_p, all_p)
-    past = np.arange(frames)[:, None] > final
+    np.exp(p, p)
     if final.min() < frames - 1:
-        all_p.reshape(frames, rows, classes)[past] = 0.0
-    own = np.arange(rows)
-    places = own * classes + labels  # (L, N): where in a frame the probability of a state's label is
-    np.take(all_p, places.ravel(), 1, p, "clip")
+        np.copyto(p.reshape(frames, states, rows), 0.0, where=past[:, None])
     # paths begin in the first two states and end in the last two (for an empty target, in the only one)
     ends = np.where(last > 0, last - 1, last) * rows + own, last * rows + own
     begin = {0: np.arange(min(states, 2) * rows)}
@@ -128,16 +123,27 @@ def _block(log_probs: Array, path: Alignments, some: Array, slopes: bool, room: 
     depth = before + np.concatenate([rest[1:], none])
     depth[past] = 0
     value = np.where(np.isfinite(value) & (np.maximum.reduce(depth, 0) < _DEEP), value, np.nan)
-    if not slopes:
-        return value, None
-    into *= onward
-    shares = into.reshape(frames, states, rows)
-    shares *= np.ldexp(1.0 / whole, np.where(past, 0, before + rest))[:, None]
-    at = np.arange(0, frames * rows * classes, rows * classes)[:, None, None] + places[1::2]
-    found = np.bincount(at.ravel(), shares[:, 1::2].ravel(), frames * rows * classes).astype(np.float64, copy=False)
-    found = found.reshape(frames, rows, classes)  # of no labels at all, bincount counts in integers
-    found[:, :, path.blank] += np.add.reduce(shares[:, ::2], 1)
-    return value, found
+    if found is not None:
+        into *= onward
+        shares = into.reshape(frames, states, rows)
+        shares *= np.ldexp(1.0 / whole, np.where(past, 0, before + rest))[:, None]
+        _add_up(shares, labels, columns, found[:frames].reshape(frames, -1))
+        found[:frames, some, path.blank] = np.add.reduce(shares[:, ::2], 1)
+    return value
+
+
+def _add_up(shares: Array, labels: Array, columns: Array, found: Array) -> None:
+    """Write the shares of the labels (T, L, N) to their columns of ``found`` (T, all classes of all examples)."""
+    frames, count, rows = shares[:, 1::2].shape
+    if not count:
+        return
+    listed, own = labels[1::2], np.arange(count)[:, None]
+    first = (listed[:, None] == listed).argmax(0)  # a label that comes again is counted where it came first
+    added, alone = shares[:, 1::2].reshape(frames, -1), (first == own).ravel()
+    if not alone.all():
+        at = np.arange(0, added.size, count * rows)[:, None] + (first * rows + np.arange(rows)).ravel()
+        added = np.bincount(at.ravel(), added.ravel(), added.size).reshape(added.shape)
+    found[:, columns[1::2].ravel()[alone]] = added[:, alone]
 
 
 def _cut(room: Array, frames: int, *sizes: int) -> list[Array]:

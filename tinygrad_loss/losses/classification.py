@@ -193,8 +193,10 @@ def multilabel_soft_margin_loss(
 
 def binary_error(input: Tensor, target: Tensor, weight: Tensor | None = None, pos_weight: Tensor | None = None) -> Any:
     """The negative log-likelihood of yes-or-no targets, from logits."""
-    yes, no = target if pos_weight is None else target * pos_weight, 1.0 - target
+    yes, no = target, 1.0 - target
     if weight is not None:  # before the logarithms, so that a small one keeps the product from overflowing
         yes, no = yes * weight, no * weight
+    if pos_weight is not None:
+        yes = yes * pos_weight
     # log(1 - sigmoid(x)) = logsigmoid(-x): each side keeps its digits, and an absent side adds an exact 0
     return -(times_log(yes, logsigmoid(input)) + times_log(no, logsigmoid(-input)))

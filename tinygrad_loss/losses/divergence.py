@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..ops.activations import clamp
 from ..ops.curves import expm2, js_cost, rate_gap
 from ..ops.elementwise import exp
 from ..ops.gathering import pick
@@ -22,6 +23,7 @@ def kl_div(input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, lo
     ``reduction="batchmean"`` is the divergence per example; ``"mean"`` divides by every element, which is
     1/C of it, and warns. Raises ValueError for an input above 0 or a negative target. The derivative by a target of
     0 is -input: its 0 log 0 counts as constant, where the limit is -inf and torch gives nan.
+    Accuracy: 5 ulp of the largest term, gradient 5.
 
     >>> q, p = tensor([[0.4, 0.6], [0.3, 0.7]]), tensor([[0.5, 0.5], [0.4, 0.6]])
     >>> F.kl_div(q.log(), p, reduction="batchmean")
@@ -38,7 +40,7 @@ def generalized_kl_div(input: Real[Tensor, "..."], target: Amount[Tensor, "..."]
 
     ``input``: the logarithm of the predicted amounts. ``reduction="batchmean"``, the default, is the sum for each
     example. The derivative by a target of 0 is -input, as kl_div's. Raises ValueError for a negative target.
-    optax' generalized_kl_divergence.
+    optax' generalized_kl_divergence. Accuracy: 3 ulp of the largest term, gradient 2.
 
     >>> F.generalized_kl_div(tensor([[0., 0.]]), tensor([[2., 0.]]))
     tensor(1.3863)
@@ -53,6 +55,7 @@ def js_div(input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, lo
     ``reduction="batchmean"``, the default, is the divergence for each example; its root is a metric. The derivative
     by a target of 0 counts as 0. Raises ValueError for an input above 0 or a negative target.
     Source: Lin, "Divergence measures based on the Shannon entropy", 1991.
+    Accuracy: 3 ulp of the largest term, gradient 4.
 
     >>> F.js_div(tensor([[0.5, 0.5]]).log(), tensor([[1., 0.]]))
     tensor(0.2158)
@@ -74,12 +77,13 @@ def distillation_loss(
     With ``target``, class indices, it is ``alpha`` (default 0.5) times that plus 1 - ``alpha`` times cross_entropy;
     ``alpha`` without a target raises ValueError. The mean is over the examples. The teacher gets gradients as well:
     detach it. Source: Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015.
+    Accuracy: 16 ulp of the largest term, gradient 8.
 
     >>> F.distillation_loss(tensor([[3., 0.]]), tensor([[2., 0.]]), temperature=1.0)
     tensor(0.0409)
     """
     z = student.double()
-    log_q, log_p = (log_softmax_(_from_the_top(x) / temperature, dim=1) for x in (z, teacher.double()))
+    log_q, log_p = (log_softmax_(_cooled(x, temperature), dim=1) for x in (z, teacher.double()))
     p, gap = exp(log_p), log_q - log_p
     # the terms of KL(p || q) with q - p added, whose sum is 0: none is negative, so nothing cancels
     far = gap > 1.0
@@ -91,9 +95,10 @@ def distillation_loss(
     return error.to(student.dtype)
 
 
-def _from_the_top(logits: Tensor) -> Any:
-    """The largest logit made 0: what is divided then is small, and keeps its digits."""
-    return logits - amax_(logits, dim=(1,), keepdim=True).detach()
+def _cooled(logits: Tensor, temperature: float) -> Any:
+    """The logits over the temperature, the largest made 0: what is divided then is small, and keeps its digits."""
+    below = logits - amax_(logits, dim=(1,), keepdim=True).detach()
+    return clamp(below / temperature, min=-1e300)  # finite, so that two of them have a difference
 
 
 @distillation_loss.requires

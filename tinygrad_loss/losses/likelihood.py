@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..dtypes import Array
-from ..ops.curves import gaussian_cost, half_expm2, poisson_cost, raise_to
-from ..ops.elementwise import abs, eq, log
+from ..ops.curves import gaussian_cost, half_expm2, laplace_cost, poisson_cost, raise_to
+from ..ops.elementwise import eq, log
 from ..ops.masking import where
 from ..tape import Tensor
 from ._domains import Amount, Domain, Real, Variance, first
@@ -78,7 +78,7 @@ def poisson_nll_loss(
 
     ``log_input=False``: input is the rate, the loss input - target * log(input + eps). ``full`` adds Stirling's
     log(target!) where target > 1. Raises ValueError for a negative target or rate. The derivative by a target of
-    0 is finite (torch: nan with ``full``).
+    0 is finite (torch: nan with ``full``). Accuracy: 3 ulp of the largest term, gradient 2.
 
     >>> F.poisson_nll_loss(tensor([0., 1.]), tensor([1., 3.]))
     tensor(0.3591)
@@ -116,6 +116,7 @@ def gaussian_nll_loss(
     ``var``: the input's shape, its shape without the last axis or with one axis of size 1, or a number. It is raised
     to ``eps``, which the gradient does not see: below it is the one at ``eps``. ``full`` adds log(2 pi) / 2.
     Raises ValueError for a negative variance. Source: Nix and Weigend, 1994.
+    Accuracy: 4 ulp of the largest term, gradient 4.
 
     >>> F.gaussian_nll_loss(tensor([0., 1.]), tensor([1., 3.]), tensor([1., 2.]))
     tensor(0.9233)
@@ -132,12 +133,13 @@ def laplace_nll_loss(
 
     ``scale``: the input's shape, its shape without the last axis or with one axis of size 1, or a number. Its
     derivative is 0 where input and target are equal. Raises ValueError for a scale that is not above 0.
+    Accuracy: 3 ulp of the largest term, gradient 4.
 
     >>> F.laplace_nll_loss(tensor([0., 1.]), tensor([1., 3.]), tensor([1., 2.]))
     tensor(2.0397)
     """
     s = _for_rows(scale, input).double()
-    return (log(s) + math.log(2.0) + abs(input.double() - target.double()) / s).to(input.dtype)
+    return laplace_cost(input.double(), target.double(), s).to(input.dtype)
 
 
 @loss(module="GaussianKLLoss", batchmean=True, reduction="batchmean")
@@ -146,6 +148,7 @@ def gaussian_kl_loss(mean: Real[Tensor, "..."], logvar: Real[Tensor, "..."]) -> 
 
     The regulariser of variational autoencoders. ``reduction="batchmean"``, the default, is the sum for each example;
     ``"mean"`` divides by every element. Source: Kingma and Welling, "Auto-encoding variational Bayes", 2014.
+    Accuracy: 4 ulp, gradient 4.
 
     >>> F.gaussian_kl_loss(tensor([[0., 1.]]), tensor([[0., 1.]]))
     tensor(0.8591)

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 from ..ops.activations import clamp
-from ..ops.elementwise import eq, lt, minimum, sqrt, square
+from ..ops.elementwise import eq, gt, lt, minimum, sqrt, square
 from ..ops.masking import where
 from ..ops.normalize import unit_
 from ..ops.reduce import sum_
@@ -16,8 +16,9 @@ from ._loss import PerBatch, PerExample, loss
 from ._options import DistanceFunction, NonNegative, NormOrder, Number, Positive, Switch
 
 
-def _slack(length: Tensor) -> Any:
+def _slack(x: Tensor) -> Any:
     """torch's 1e-12 beside the squared length, relative to it; of a tiny vector it would decide the cosine: 0."""
+    length = norm(x, 2, -1, keepdim=True)
     tiny = lt(length, 2.0**-7)
     return where(tiny, 0.0, square(1e-6 / where(tiny, 1.0, length)))
 
@@ -37,15 +38,14 @@ def cosine_embedding_loss(
     tensor(0.1236)
     """
     u, v = unit_(input1, dim=(1,), eps=0.0), unit_(input2, dim=(1,), eps=0.0)
-    length1, length2 = norm(input1, 2, -1, keepdim=True), norm(input2, 2, -1, keepdim=True)
-    a, b = _slack(length1), _slack(length2)
+    cosine = sum_(u * v, dim=(1,), keepdim=True)
+    a, b = _slack(input1), _slack(input2)
     slack = a + b + a * b
     root = sqrt(slack + 1.0)  # what the 1e-12 divide the cosine by
-    zeros = eq(length1, 0.0) * 0.5 + eq(length2, 0.0) * 0.5
-    # 1 - u.v = |u - v|^2 / 2 for unit vectors, which cancels nothing; root - 1 = slack / (1 + root)
-    apart = sum_(square(u - v), dim=(1,), keepdim=True) * 0.5 + zeros
+    # 1 - u.v = |u - v|^2 / 2 for unit vectors: near 1 it cancels nothing; root - 1 = slack / (1 + root)
+    apart = where(gt(cosine, 0.5), sum_(square(u - v), dim=(1,), keepdim=True) * 0.5, 1.0 - cosine)
     similar = (apart + slack / (root + 1.0)) / root
-    different = clamp(sum_(u * v, dim=(1,), keepdim=True) / root - margin, min=0.0)
+    different = clamp(cosine / root - margin, min=0.0)
     return where(eq(target.unsqueeze(1), 1.0), similar, different).squeeze(1)
 
 

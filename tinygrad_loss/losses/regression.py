@@ -3,9 +3,8 @@
 Those with a quotient or a root compute in float64, and round once: float32 overflows on the way.
 """
 
+import math
 from typing import Any
-
-import numpy as np
 
 from ..ops.activations import clamp
 from ..ops.elementwise import abs, log1p, logical_not, sqrt, square
@@ -29,6 +28,8 @@ def mse_loss(
 ) -> PerElement:
     """The squared difference. With ``weight`` (the input's shape) the mean divides by the sum of the weights.
 
+    Accuracy: 4 ulp, gradient 2.
+
     >>> F.mse_loss(tensor([1.2, 3.4, 2.1]), tensor([1., 3., 2.]))
     tensor(0.0700)
     """
@@ -47,6 +48,8 @@ def l1_loss(
 ) -> PerElement:
     """The absolute difference; its derivative at 0 is 0. With ``weight`` the mean divides by the sum of the weights.
 
+    Accuracy: 2 ulp, gradient 0.
+
     >>> F.l1_loss(tensor([1.2, 3.4, 2.1]), tensor([1., 3., 2.]))
     tensor(0.2333)
     """
@@ -58,16 +61,16 @@ def l1_loss(
 def smooth_l1_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, beta: NonNegative = 1.0) -> PerElement:
     """Quadratic below ``beta``, then a line of slope 1; ``huber_loss(delta) == delta * smooth_l1_loss(beta=delta)``.
 
-    ``beta=0`` is l1_loss. Source: Girshick, "Fast R-CNN", 2015.
+    ``beta=0`` is l1_loss. Source: Girshick, "Fast R-CNN", 2015. Accuracy: 3 ulp, gradient 3.
 
     >>> F.smooth_l1_loss(tensor([2., 3., 4.]), tensor([2.5, 3.5, 4.5]))
     tensor(0.1250)
     """
-    residual = input - target
+    size = abs(input - target)
     if beta < 1e-37:  # below what float32 can divide by: no residual tells it from l1
-        return abs(residual)
-    near = clamp(residual / beta, -1.0, 1.0)
-    return near * (residual - 0.5 * beta * near)
+        return size
+    near = clamp(size, max=beta)
+    return 0.5 * near * (near / beta) + (size - near)
 
 
 @loss(order="input target reduction delta weight", module="HuberLoss", module_order="reduction delta")
@@ -80,21 +83,21 @@ def huber_loss(
 ) -> PerElement:
     """Quadratic up to ``delta``, then the straight line that continues it. Weights do not change the mean's divisor.
 
-    Source: Huber, "Robust estimation of a location parameter", 1964.
+    Source: Huber, "Robust estimation of a location parameter", 1964. Accuracy: 3 ulp, gradient 2.
 
     >>> F.huber_loss(tensor([1., 2.5, 10.]), tensor([1.1, 2., 8.]))
     tensor(0.5433)
     """
-    residual = input - target
-    near = clamp(residual, -delta, delta)
-    error = near * (residual - 0.5 * near)  # exact on both sides and at the joint
-    return error if weight is None else weight * error
+    size = abs(input - target)
+    near = clamp(size, max=delta)
+    error = 0.5 * square(near) + delta * (size - near)  # exact on both sides and at the joint
+    return error if weight is None else times_log(weight, error)
 
 
-def _constant_of_size(x: Tensor) -> Tensor | float:
-    """A constant by which to divide ``x`` before it is squared, so that no square overflows or vanishes."""
-    least = float(np.finfo(x.array.dtype).tiny) ** 0.8
-    return clamp(amax_(abs(x), dim=None, keepdim=False).detach(), least, 1.0 / least) if x.array.size else 1.0
+def _scale_for_squares(x: Tensor) -> float:
+    """1, or the power of two to divide ``x`` by so that its squares neither overflow nor vanish."""
+    exponent = math.frexp(amax_(abs(x), dim=None, keepdim=False).item())[1] if x.array.size else 0
+    return math.ldexp(1.0, exponent - min(max(exponent, -400), 500))
 
 
 @loss(module="RMSELoss")
@@ -102,13 +105,14 @@ def rmse_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."]) -> PerEle
     """The root of the mean squared difference, in the units of the target; its derivative at a perfect fit is 0.
 
     ``reduction="sum"`` is the root of the sum, the Euclidean distance; ``"none"`` the absolute differences.
-    Sample weights enter under the root. Differences are scaled by the largest, so that 1e200 and 1e-200 survive.
+    Sample weights enter under the root. Differences are scaled where they need it, so that 1e200 and 1e-200 survive.
+    Accuracy: 1 ulp, gradient 0.
 
     >>> F.rmse_loss(tensor([0., 3.]), tensor([1., 0.]))
     tensor(2.2361)
     """
     residual = input.double() - target.double()
-    scale = _constant_of_size(residual)
+    scale = _scale_for_squares(residual)
 
     def root(mean: Tensor) -> Any:
         flat = logical_not(mean > 0.0)  # a perfect fit, or the mean of nothing: no derivative
@@ -127,6 +131,7 @@ def mape_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, eps: P
     """The absolute difference as a share of the target: |input - target| / max(|target|, eps). A ratio, not percent.
 
     Its derivative is 0 where both are equal. Keras' MeanAbsolutePercentageError is 100 times this.
+    Accuracy: 2 ulp, gradient 3.
 
     >>> F.mape_loss(tensor([110., 180.]), tensor([100., 200.]))
     tensor(0.1000)
@@ -141,12 +146,13 @@ def smape_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, eps: 
 
     Between 0 and 2; a ratio, not percent. Its derivative is 0 where both are equal.
     Source: Makridakis, "Accuracy measures: theoretical and practical concerns", 1993.
+    Accuracy: 3 ulp of the largest term, gradient 4.
 
     >>> F.smape_loss(tensor([110., 180.]), tensor([100., 200.]))
     tensor(0.1003)
     """
-    x, t = input.double(), target.double()
-    return (2.0 * (abs(x - t) / _at_least(abs(x) + abs(t), eps))).to(input.dtype)
+    x, t = 0.5 * input.double(), 0.5 * target.double()  # the sum of two halves cannot overflow
+    return (2.0 * (abs(x - t) / _at_least(abs(x) + abs(t), 0.5 * eps))).to(input.dtype)
 
 
 @loss(module="MSLELoss")
@@ -155,6 +161,7 @@ def msle_loss(input: Amount[Tensor, "..."], target: Amount[Tensor, "..."]) -> Pe
 
     log((1 + a) / (1 + b)) is taken as log1p((a - b) / (1 + b)) with b the smaller, which keeps small differences.
     Keras' MeanSquaredLogarithmicError is the same, with negative values raised to 1e-7.
+    Accuracy: 6 ulp of the largest term, gradient 6.
 
     >>> F.msle_loss(tensor([3., 5.]), tensor([2.5, 5.]))
     tensor(0.0089)

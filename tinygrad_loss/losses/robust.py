@@ -5,13 +5,16 @@ Computed in float64 and rounded once: float32 overflows on the way.
 
 import math
 
+from ..ops.activations import clamp
 from ..ops.curves import hypot, log1p_square, log_cosh
-from ..ops.elementwise import abs, expm1
+from ..ops.elementwise import abs, expm1, log
 from ..ops.masking import where
 from ..tape import Tensor
 from ._domains import Real
 from ._loss import PerElement, loss
 from ._options import Number, Positive, UnitInterval
+
+_TOP = 1e308  # the end of float64's range, nearly
 
 
 @loss
@@ -19,6 +22,7 @@ def log_cosh_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."]) -> Pe
     """log(cosh(input - target)): half the square near 0, the absolute difference minus log 2 far away.
 
     Right to the last digits for tiny and for huge differences. Keras' LogCosh, optax' log_cosh.
+    Accuracy: 4 ulp, gradient 3.
 
     >>> F.log_cosh_loss(tensor([0., 3.]), tensor([1., 0.]))
     tensor(1.3716)
@@ -31,7 +35,7 @@ def quantile_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, q:
     """q times a difference by which the target is above the input, 1 - q times one below: least at the q-quantile.
 
     Also called pinball loss; ``q=0.5`` is half of l1_loss. The derivative is 0 where both are equal.
-    Source: Koenker and Bassett, "Regression quantiles", 1978.
+    Source: Koenker and Bassett, "Regression quantiles", 1978. Accuracy: 2 ulp, gradient 1.
 
     >>> F.quantile_loss(tensor([0., 3.]), tensor([1., 0.]), q=0.9)
     tensor(0.6000)
@@ -46,6 +50,7 @@ def expectile_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, t
     """tau times the squared difference where the target is above the input, 1 - tau times where it is below.
 
     ``tau=0.5`` is half of mse_loss. Source: Newey and Powell, "Asymmetric least squares", 1987.
+    Accuracy: 4 ulp, gradient 3.
 
     >>> F.expectile_loss(tensor([0., 3.]), tensor([1., 0.]), tau=0.9)
     tensor(0.9000)
@@ -59,6 +64,7 @@ def charbonnier_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *,
     """sqrt(difference**2 + eps**2): the absolute difference with a rounded tip, ``eps`` at its lowest.
 
     Source: Charbonnier et al., "Two deterministic half-quadratic regularization algorithms", 1994.
+    Accuracy: 2 ulp, gradient 5.
 
     >>> F.charbonnier_loss(tensor([0., 3.]), tensor([3., 3.]), eps=4.)
     tensor(4.5000)
@@ -76,14 +82,19 @@ def robust_loss(
     ``alpha``: 2 is half the square, 1 Charbonnier's, 0 Cauchy's log(z / 2 + 1), -2 Geman and McClure's; the smaller,
     the less a far residual d counts. ``c``: the size of an ordinary one.
     Source: Barron, "A general and adaptive robust loss function", 2019.
+    Accuracy: 6 ulp of the largest term, gradient 8.
 
     >>> F.robust_loss(tensor([0., 3.]), tensor([0., 0.]), alpha=1.0)
     tensor(1.0811)
     """
-    z = (input.double() - target.double()) / c
-    b = math.fabs(alpha - 2.0)
+    half, b = 0.5 * input.double() - 0.5 * target.double(), math.fabs(alpha - 2.0)
     if b == 0.0:
+        z = half / (0.5 * c)
         return (z * (0.5 * z)).to(input.dtype)
-    logarithm = log1p_square(z / math.sqrt(b))
-    error = logarithm if alpha == 0.0 else (b / alpha) * expm1((0.5 * alpha) * logarithm)
-    return error.to(input.dtype)
+    w = clamp(half / (0.5 * c * math.sqrt(b)), -_TOP, _TOP)
+    if alpha == 0.0:
+        return log1p_square(w).to(input.dtype)
+    root = hypot(w, 1.0)  # (w**2 + 1)**(alpha / 2) is a power of it; where that is near 1, expm1 keeps what is left
+    far = abs(alpha * log(root)) > 1.0
+    near = expm1((0.5 * alpha) * log1p_square(where(far, 0.0, w)))
+    return ((b / alpha) * where(far, root**alpha - 1.0, near)).to(input.dtype)

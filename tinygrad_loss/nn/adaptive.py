@@ -99,8 +99,8 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     (in_features), target (N) or (). Raises ValueError for cutoffs that do not increase from 1 to n_classes - 1,
     RuntimeError for shapes, IndexError for a target that is no class.
 
-    >>> model = nn.AdaptiveLogSoftmaxWithLoss(8, 20, cutoffs=[5, 10])
-    >>> model(randn(3, 8), tensor([0, 7, 19])).output.shape, model.log_prob(randn(3, 8)).exp().sum(1).detach()
+    >>> model = nn.AdaptiveLogSoftmaxWithLoss(16, 20, cutoffs=[5, 10])
+    >>> model(randn(3, 16), tensor([0, 7, 19])).output.shape, model.log_prob(randn(3, 16)).exp().sum(1).detach()
     (tinygrad_loss.Size([3]), tensor([1.0000, 1.0000, 1.0000]))
     """
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..dtypes import Array
 from ..primitive import Function, Value, primitive
-from .elementwise import eq, exp, expm1, log, maximum, ne, sigmoid, tanh
+from .elementwise import abs, eq, exp, expm1, log, maximum, ne, sigmoid, sign, tanh
 from .masking import where_
 from .stable import times_log
 
@@ -231,4 +231,15 @@ gaussian_cost = primitive(
     name="gaussian_cost",
     floats=True,
     doc="``(log(v) + (input - other)**2 / v) / 2``, whose parts overflow only where it does.",
+)
+
+
+laplace_cost = primitive(
+    lambda x, t, v: np.log(2.0 * v) + np.absolute(_over(x, t, v)),
+    lambda g, y, x, t, v: g * (sign(x - t) / v),
+    lambda g, y, x, t, v: -g * (sign(x - t) / v),
+    lambda g, y, x, t, v: g * ((1.0 - abs(difference_over(x, t, v))) / v),
+    name="laplace_cost",
+    floats=True,
+    doc="``log(2 * v) + |input - other| / v``.",
 )

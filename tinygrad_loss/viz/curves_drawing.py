@@ -23,6 +23,7 @@ Curves = Sequence[Sequence[Curve]]  # of each loss, one for each value of a targ
 _ACROSS = 3  # pictures in a row
 _CASES: tuple[tuple[Any, Any], ...] = (("-", (0, (5, 2))), ((0, (8, 2, 1.5, 2)), (0, (1, 1.5))))  # of loss, of gradient
 _ARROWS = 11
+ROOM = 0.06  # above and below, of the height of what is shown
 
 
 def draw_beside(losses: Curves, labels: Sequence[str], title: str, gradient: bool) -> Figure:
@@ -33,16 +34,20 @@ def draw_beside(losses: Curves, labels: Sequence[str], title: str, gradient: boo
     pictures = figure.subplots(down, across, squeeze=False).ravel()
     alike = {c.path.coordinates[0].label for curves in losses for c in curves}
     shared = limits([c for curves in losses for c in curves], gradient) if len(alike) == 1 else None
+    drawn: dict[tuple[str, int], list[Any]] = {(what, i): [] for i in (0, 1) for what in ("loss", "gradient")}
     for axes, curves, label in zip(pictures, losses, labels, strict=False):
         coordinate = curves[0].path.coordinates[0]
         dress(axes, wrapped(coordinate.label, 44), wrapped(label, 38 if len(losses) > 1 else 70))
         axes.axhline(0, color=GREY, linewidth=0.8)
-        for curve, (solid, dashed) in zip(curves, _CASES, strict=False):
+        for i, (curve, (solid, dashed)) in enumerate(zip(curves, _CASES, strict=False)):
             told = f", {curve.path.case}" if curve.path.case else ""
-            axes.plot(curve.x, curve.loss, color=LOSS, linestyle=solid, linewidth=2.0, label=f"loss{told}")
+            drawn["loss", i] += axes.plot(
+                curve.x, curve.loss, color=LOSS, linestyle=solid, linewidth=2.0, label=f"loss{told}"
+            )
             if gradient and curve.gradient is not None:
-                by = f"gradient{told}"
-                axes.plot(curve.x, curve.gradient, color=GRADIENT, linestyle=dashed, linewidth=1.7, label=by)
+                drawn["gradient", i] += axes.plot(
+                    curve.x, curve.gradient, color=GRADIENT, linestyle=dashed, linewidth=1.7, label=f"gradient{told}"
+                )
                 _kinks(axes, curve, GRADIENT)
         _across(axes, curves[0])
         axes.set_ylim(*(shared or limits(curves, gradient)))
@@ -50,7 +55,7 @@ def draw_beside(losses: Curves, labels: Sequence[str], title: str, gradient: boo
         axes.remove()
     if title:
         figure.suptitle(title, fontsize=11)
-    key(figure, _told_apart(pictures, losses), width)
+    key(figure, _told_apart(drawn, losses), width)
     return figure
 
 
@@ -71,14 +76,16 @@ def draw_over(losses: Curves, labels: Sequence[str], title: str, gradient: bool)
     for axes, what in zip(pictures, ("loss", f"gradient (d loss / d {symbol})"), strict=False):
         dress(axes, wrapped(coordinates[0].label, 44), what)
         axes.axhline(0, color=GREY, linewidth=0.8)
+    lines: list[Any] = []
     flat = [(label, c) for label, curves in zip(labels, losses, strict=True) for c in curves]
     for i, (label, curve) in enumerate(flat):
         told = f"{label}, {curve.path.case}" if curve.path.case else label
-        look: dict[str, Any] = {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)], "linewidth": 1.9}
-        pictures[0].plot(curve.x, curve.loss, label=told, **look)
+        colour, kind = COLOURS[i % len(COLOURS)], LINES[i % len(LINES)]
+        look: dict[str, Any] = {"color": colour, "linestyle": kind, "linewidth": 1.9}
+        lines += pictures[0].plot(curve.x, curve.loss, label=told, **look)
         if both and curve.gradient is not None:
             pictures[1].plot(curve.x, curve.gradient, **look)
-            _kinks(pictures[1], curve, look["color"])
+            _kinks(pictures[1], curve, colour)
     for axes in pictures:
         _across(axes, flat[0][1])
     all_ = [c for _, c in flat]
@@ -89,7 +96,7 @@ def draw_over(losses: Curves, labels: Sequence[str], title: str, gradient: bool)
         pictures[1].set_ylim(*_padded(min(a for a, _ in ends), max(b for _, b in ends)))
     if title:
         figure.suptitle(title, fontsize=11)
-    key(figure, _lines(pictures[0]), width)
+    key(figure, lines, width)
     return figure
 
 
@@ -108,7 +115,8 @@ def draw_contours(surfaces: Sequence[Surface], labels: Sequence[str], title: str
         axes.grid(False)
         height = np.ma.masked_invalid(found.loss)
         levels = _levels(found.loss)
-        filled = axes.contourf(found.x, found.y, height, levels=levels, cmap=shades, extend=("neither" if height.max() <= levels[-1] else "max"))
+        beyond = "max" if height.count() and height.max() > levels[-1] else "neither"
+        filled = axes.contourf(found.x, found.y, height, levels=levels, cmap=shades, extend=beyond)
         axes.contour(found.x, found.y, height, levels=levels, colors=[INK], linewidths=0.5, alpha=0.55)
         if arrows and found.slopes is not None:
             _arrows(axes, found)
@@ -143,7 +151,7 @@ def _middle(gradient: Any, span: float) -> Any:
 
 
 def _padded(low: float, high: float) -> tuple[float, float]:
-    room = 0.06 * (high - low) or 1.0
+    room = ROOM * (high - low) or 1.0
     return low - room, high + room
 
 
@@ -159,26 +167,16 @@ def _across(axes: Axes, curve: Curve) -> None:
     axes.set_xlim(*((0.0, 1.0) if (low, high) == (EDGE, 1 - EDGE) else (low, high)))
 
 
-def _lines(axes: Axes) -> list[Any]:
-    """Those of curves, without zero lines and marks."""
-    return [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
-
-
-def _told_apart(pictures: Sequence[Axes], losses: Curves) -> list[Any]:
+def _told_apart(drawn: dict[tuple[str, int], list[Any]], losses: Curves) -> list[Any]:
     """One line of each look, for the legend, with a name that holds in all pictures."""
-    found: dict[Any, Any] = {}
-    for axes in pictures[: len(losses)]:
-        for line in _lines(axes):
-            found.setdefault((line.get_color(), str(line.get_linestyle()), line.get_linewidth()), []).append(line)
     symbols = list(dict.fromkeys(curves[0].path.coordinates[0].symbol for curves in losses))
     handles = []
-    for lines in found.values():
-        what, *_ = str(lines[0].get_label()).split(", ", 1)
+    for (what, _), lines in drawn.items():
         cases = list(dict.fromkeys(str(line.get_label()).partition(", ")[2] for line in lines))
         name = f"{what} (d loss / d {symbols[0]})" if what == "gradient" and len(symbols) == 1 else what
-        handle = copy.copy(lines[0])
-        handle.set_label(name if "" in cases else f"{name}, {' or '.join(cases)}")
-        handles.append(handle)
+        if lines:
+            handles.append(copy.copy(lines[0]))
+            handles[-1].set_label(name if "" in cases else f"{name}, {' or '.join(cases)}")
     return handles
 
 

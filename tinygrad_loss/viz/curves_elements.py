@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from ..dtypes import Array
 from ..losses._domains import BinaryTarget, Domain, NonNegativeDomain, ProbabilityDomain, WeightDomain
 from ..losses._labels import PairDomain, SignDomain
 from ..losses._signature import Argument
 from ..ops.shape import reshape
 from ..tape import Tensor
-from .curves_paths import Coordinate, Family, Path, axes_of, domain_of, full, interval, kind_of, leads
+from .curves_paths import MINUS, Coordinate, Family, Path, axes_of, domain_of, full, interval, kind_of, leads
 from .curves_subject import Subject
 from .curves_values import evaluate
 
@@ -34,44 +35,42 @@ def elements(s: Subject, against: str | None = None, over: tuple[str, str] | Non
     plane = None
     names = over or tuple(free[:2])
     if len(names) == 2:
-        ends = (_coordinate(s, names[0], {}), _coordinate(s, names[1], {k: v for k, v in marks.items() if k not in names}))
+        rest = {k: v for k, v in marks.items() if k not in names}
+        ends = (_coordinate(s, names[0], {}), _coordinate(s, names[1], rest))
         plane = Path(ends, lambda a, b: _arrays(s, {names[0]: a, names[1]: b}, marks))
     return Family(_curves(s, against, marks, cases), plane)
 
 
 def _curves(s: Subject, against: str | None, marks: Marks, cases: list[Marks]) -> list[Path]:
     names, plain = s.names, [type(domain_of(a)) is Domain for a in s.arguments]
-    signed = [a.name for a in s.arguments if isinstance(domain_of(a), SignDomain) and not isinstance(domain_of(a), PairDomain)]
+    signed = [a.name for a in s.arguments if _is_sign(domain_of(a))]
     one = against or names[0]
-    moved, symbol = one, one
-    make: Callable[[Tensor, Marks], dict[str, Any]] = lambda x, m: _arrays(s, {one: x}, m)
-    if against is None and plain[:2] == [True, True] and names[1] not in s.fixed:
-        other = names[1]
-        moving = lambda x, m, at: _arrays(s, {one: x + at, other: x * 0.0 + at}, m)
-        if _same_anywhere(s, moving, marks):
-            moved, marks = f"{one} − {other}", {k: v for k, v in marks.items() if k != other}
-            make = lambda x, m: moving(x, m, 0.0)
+    moved = one
+    if against is None and plain[:2] == [True, True] and names[1] not in s.fixed and _only_difference(s, marks):
+        moved = f"{one} {MINUS} {names[1]}"
+        marks = {**marks, names[1]: 0.0}
+    varied = (one,) if moved == one else (one, names[1])
     low, high = interval(s, domain_of(s.arguments[names.index(one)]))
     kind = kind_of(domain_of(s.arguments[names.index(one)]))
 
     def path(label: str, case: Marks, told: str = "") -> Path:
-        return Path((Coordinate(label, symbol, low, high),), lambda x: make(x, {**marks, **case}), told)
+        return Path((Coordinate(label, one, low, high),), lambda x: _arrays(s, {one: x}, {**marks, **case}), told)
 
     if len(cases) == 2 and _mirrored(s, path("", cases[0]), path("", cases[1]), low, high):
         if signed and [*cases[0]] == signed:
-            product = f"({moved})" if "−" in moved else moved
-            return [path(f"{signed[0]} · {product}{_notes(marks, (one, *cases[0]))}", cases[0])]
+            product = f"({moved})" if varied != (one,) else moved
+            return [path(f"{signed[0]} · {product}{_notes(marks, (*varied, *cases[0]))}", cases[0])]
         cases = cases[:1]
     if len(cases) == 2:
-        notes = _notes(marks, (one, *cases[0]), kind)
+        notes = _notes(marks, (*varied, *cases[0]), kind)
         return [path(f"{moved}{notes}", case, _spell(case)) for case in cases]
-    return [path(f"{moved}{_notes({**marks, **cases[0]}, (one,), kind)}", cases[0])]
+    return [path(f"{moved}{_notes({**marks, **cases[0]}, varied, kind)}", cases[0])]
 
 
 def _arrays(s: Subject, moved: Mapping[str, Tensor], marks: Marks) -> dict[str, Any]:
     count = next(iter(moved.values())).shape[0]
     first = s.arguments[0]
-    shape = (count,) if leads(first) else ()
+    shape: tuple[int, ...] = (count,) if leads(first) else ()
     shape += tuple(1 for axis in axes_of(first) if axis not in ("N", "...", "*"))
     return {n: reshape(moved[n], shape) if n in moved else full(shape, marks[n]) for n in s.names}
 
@@ -107,11 +106,20 @@ def _mark(s: Subject, i: int, a: Argument, domain: Domain) -> float:
     return 1.0 if dull else 0.0  # relative errors have nothing to show at a target of 0
 
 
-def _same_anywhere(s: Subject, moving: Callable[..., dict[str, Any]], marks: Marks) -> bool:
-    """Whether only the difference counts."""
+def _is_sign(domain: Domain) -> bool:
+    return isinstance(domain, SignDomain) and not isinstance(domain, PairDomain)
+
+
+def _only_difference(s: Subject, marks: Marks) -> bool:
+    """Whether it does not matter where the first two arguments are, only how far apart."""
+    one, two = s.names[:2]
     x = np.linspace(-2.0, 2.0, 9)
-    found = [evaluate(s, Path((), lambda x, at=at: moving(x, marks, at)), x)[0] for at in (0.0, 1.0, -1.5)]
-    return all(np.allclose(found[0], f, rtol=1e-6, atol=1e-9) for f in found[1:]) and bool(np.ptp(found[0]))
+
+    def losses(at: float) -> Array:
+        return evaluate(s, Path((), lambda x: _arrays(s, {one: x + at}, {**marks, two: at})), x)[0]
+
+    found = losses(0.0)
+    return bool(np.ptp(found)) and all(np.allclose(found, losses(at), rtol=1e-6, atol=1e-9) for at in (1.0, -1.5))
 
 
 def _mirrored(s: Subject, one: Path, two: Path, low: float, high: float) -> bool:
@@ -128,7 +136,7 @@ def _coordinate(s: Subject, name: str, marks: Marks) -> Coordinate:
 
 
 def _spell(marks: Marks) -> str:
-    return ", ".join(f"{name} = {value:g}".replace("-", "−") for name, value in marks.items())
+    return ", ".join(f"{name} = {value:g}".replace("-", MINUS) for name, value in marks.items())
 
 
 def _notes(marks: Marks, varied: tuple[str, ...], kind: str = "") -> str:

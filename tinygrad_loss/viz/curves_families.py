@@ -8,6 +8,7 @@ import numpy as np
 
 from ..losses._domains import (
     BinaryTarget,
+    Domain,
     LogitsDomain,
     LogProbabilityDomain,
     SimplexDomain,
@@ -25,6 +26,7 @@ from ..tape import Tensor
 from .curves_elements import elements
 from .curves_paths import (
     EDGE,
+    MINUS,
     Coordinate,
     Family,
     Path,
@@ -42,6 +44,7 @@ from .curves_subject import Subject
 from .curves_values import evaluate
 
 _TARGET = 0.7  # the probability of the first class where the target is a distribution
+_AWAY = 2.0  # the distance of an anchor and its negative
 _NEAR = 0.005  # the smallest distance: at 0 the direction of the gradient is undefined
 
 
@@ -84,7 +87,9 @@ def _classes(s: Subject, *_: Any) -> Family | None:
 
     def spread(a: Tensor, b: Tensor) -> Tensor:
         made = rows(scores, *(a if c == true else b for c in range(classes)))
-        return log_softmax_(made, dim=made.array.ndim - 1) if isinstance(domain_of(scores), LogProbabilityDomain) else made
+        if isinstance(domain_of(scores), LogProbabilityDomain):
+            made = log_softmax_(made, dim=made.array.ndim - 1)
+        return made
 
     word = "logit" if isinstance(domain_of(scores), (LogitsDomain, LogProbabilityDomain)) else "score"
     reach = reach_of(s, 3.0)
@@ -93,7 +98,7 @@ def _classes(s: Subject, *_: Any) -> Family | None:
         p = probability("probability of the true class")
         curve = Path((p,), lambda p: both(log_rows(scores, p, true, classes)))
     else:
-        z = Coordinate("score of the true class − the others'", "z", -reach, reach)
+        z = Coordinate(f"score of the true class {MINUS} the others'", "z", -reach, reach)
         curve = Path((z,), lambda z: both(spread(z, z * 0.0)))
     return Family([curve], Path((ends[0], ends[1]), lambda a, b: both(spread(a, b))))
 
@@ -101,7 +106,9 @@ def _classes(s: Subject, *_: Any) -> Family | None:
 def _classes_of(s: Subject) -> int:
     """As many as there are class weights, or two."""
     weights = [] if s.loss is None else [a.name for a in s.loss.declaration.arguments if a.specs[0].axes == ("C",)]
-    given = [np.shape(getattr(v, "array", v)) for n in weights if (v := s.fixed.get(n, s.option(n))) is not None]
+    given: list[tuple[int, ...]] = [
+        np.shape(getattr(v, "array", v)) for n in weights if (v := s.fixed.get(n, s.option(n))) is not None
+    ]
     return max([2, *(shape[0] for shape in given if len(shape) == 1)])
 
 
@@ -132,19 +139,20 @@ def _distributions(s: Subject, *_: Any) -> Family | None:
 
 def _vectors(s: Subject, *_: Any) -> Family | None:
     """Two vectors, and whether they belong together; or an anchor and two others."""
-    reals = [a for a in s.arguments if axes_of(a)[-1:] in (["D"], ["..."]) and type(domain_of(a)).__name__ == "Domain"]
+    reals = [a for a in s.arguments if axes_of(a)[-1:] in (["D"], ["..."]) and type(domain_of(a)) is Domain]
     if len(reals) == 3 == len(s.arguments):
         anchor, positive, negative = reals
 
         def three(a: Tensor, b: Tensor) -> dict[str, Any]:
             zero = constant(a, 0.0, 0.0)
-            return {anchor.name: zero, positive.name: rows(positive, a, a * 0.0), negative.name: rows(negative, b * 0.0, b)}
+            near, far = rows(positive, a, a * 0.0), rows(negative, b * 0.0, b)
+            return {anchor.name: zero, positive.name: near, negative.name: far}
 
-        far = max(2.0, reach_of(s, 2.0))
+        far = reach_of(s, 3.0)
         near = Coordinate(f"distance of {anchor.name} and {positive.name}", "d", _NEAR, far)
         other = Coordinate(f"distance of {anchor.name} and {negative.name}", "e", _NEAR, far)
-        curve = near._replace(label=f"{near.label} ({negative.name}: 1)")
-        return Family([Path((curve,), lambda a: three(a, full(a.shape, 1.0)))], Path((near, other), three))
+        curve = near._replace(label=f"{near.label} ({negative.name}: {_AWAY:g})")
+        return Family([Path((curve,), lambda a: three(a, full(a.shape, _AWAY)))], Path((near, other), three))
     rest = [a for a in s.arguments if a not in reals]
     if len(reals) != 2 or "D" not in axes_of(reals[0]) or not all(isinstance(domain_of(a), SignDomain) for a in rest):
         return None
@@ -176,7 +184,7 @@ def _cases(arguments: list[Argument]) -> list[tuple[float, str]]:
     for a in arguments:
         if isinstance(domain_of(a), (SignDomain, BinaryTarget)):
             other = 0 if isinstance(domain_of(a), (PairDomain, BinaryTarget)) else -1
-            return [(1.0, f"{a.name} = 1"), (float(other), f"{a.name} = {other}".replace("-", "−"))]
+            return [(1.0, f"{a.name} = 1"), (float(other), f"{a.name} = {other}".replace("-", MINUS))]
     return [(1.0, "")]
 
 
@@ -191,7 +199,7 @@ def _rankings(s: Subject, *_: Any) -> Family | None:
         return {scores.name: rows(scores, a, b), relevance.name: marks if leads(relevance) else marks[0]}
 
     ends = [Coordinate(f"score of the {x} item", z, -3.0, 3.0) for x, z in (("relevant", "a"), ("other", "b"))]
-    z = Coordinate("score of the relevant item − the other's", "z", -3.0, 3.0)
+    z = Coordinate(f"score of the relevant item {MINUS} the other's", "z", -3.0, 3.0)
     return Family([Path((z,), lambda z: both(z, z * 0.0))], Path((ends[0], ends[1]), both))
 
 

@@ -18,6 +18,7 @@ from ..ops.joining import stack
 from ..tape import Tensor
 from .curves_subject import Subject
 
+MINUS = "\N{MINUS SIGN}"
 EDGE = 0.005  # how near a probability comes to 0 and 1
 
 
@@ -64,8 +65,9 @@ def leads(argument: Argument) -> bool:
 
 def rows(argument: Argument, *columns: Tensor) -> Tensor:
     """Each example a row; the row itself where the array has no axis of examples."""
-    made = stack(list(columns), 1)
-    return made if leads(argument) or axes_of(argument)[:1] == [] else made[0]
+    made: Tensor = stack(list(columns), 1)
+    row: Tensor = made if leads(argument) or axes_of(argument)[:1] == [] else made[0]
+    return row
 
 
 def constant(like: Tensor, *values: float, kind: type = np.float64) -> Tensor:

@@ -50,7 +50,8 @@ class Subject:
             raise TypeError(f"plot_loss: {self.name} returned {type(made).__name__}; a loss returns a Tensor")
         if made.array.ndim == 1 and len(made.array) == count:
             return made
-        return made.reshape(count if self.batched else 1, -1).sum(1)
+        summed: Tensor = made.reshape(count if self.batched else 1, -1).sum(1)
+        return summed
 
     def _extended(self, arrays: Mapping[str, Any]) -> dict[str, Any]:
         """With what ``at`` fixes: a number stands for all elements."""
