@@ -80,8 +80,9 @@ def main(seed=0):
         words = random_words(16)
         frames, lengths = speak(words, sounds)
         labels = torch.tensor([letter for word in words for letter in word])  # all words one after the other
+        letters = torch.tensor([len(word) for word in words])
         optimizer.zero_grad()
-        loss = criterion(model(frames), labels, lengths, tuple(map(len, words)))
+        loss = criterion(model(frames), labels, lengths, letters)
         loss.backward()
         optimizer.step()
         if step % 50 == 0:

@@ -195,7 +195,8 @@ def binary_error(input: Tensor, target: Tensor, weight: Tensor | None = None, po
     """The negative log-likelihood of yes-or-no targets, from logits."""
     yes, no = target, 1.0 - target
     if weight is not None:  # before the logarithms, so that a small one keeps the product from overflowing
-        yes, no = yes * weight, no * weight
+        no = no * weight
+        pos_weight = weight if pos_weight is None else weight * pos_weight
     if pos_weight is not None:
         yes = yes * pos_weight
     # log(1 - sigmoid(x)) = logsigmoid(-x): each side keeps its digits, and an absent side adds an exact 0

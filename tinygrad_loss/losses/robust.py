@@ -9,6 +9,7 @@ from ..ops.activations import clamp
 from ..ops.curves import hypot, log1p_square, log_cosh
 from ..ops.elementwise import abs, expm1, log
 from ..ops.masking import where
+from ..ops.stable import times_log
 from ..tape import Tensor
 from ._domains import Real
 from ._loss import PerElement, loss
@@ -42,7 +43,7 @@ def quantile_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, q:
     """
     above = target.double() - input.double()
     size = abs(above)
-    return where(above < 0.0, (1.0 - q) * size, q * size).to(input.dtype)
+    return where(above < 0.0, times_log(1.0 - q, size), times_log(q, size)).to(input.dtype)  # 0 * inf is 0
 
 
 @loss

@@ -130,8 +130,8 @@ def draw_contours(surfaces: Sequence[Surface], labels: Sequence[str], title: str
 
 
 def limits(curves: Sequence[Curve], gradient: bool) -> tuple[float, float]:
-    """What the vertical axis shows: the losses whole, of a gradient without bounds only the middle."""
-    ends = [(v.min(), v.max()) for c in curves for v in [c.loss[np.isfinite(c.loss)]] if v.size]
+    """What the vertical axis shows: the losses, and of what goes to infinity only the middle."""
+    ends = [(v.min(), v.max()) for c in curves for v in [_near(c.loss)] if v.size]
     low, high = min((a for a, _ in ends), default=0.0), max((b for _, b in ends), default=1.0)
     low, high = min(low, 0.0), max(high, 0.0)
     if gradient:
@@ -139,6 +139,16 @@ def limits(curves: Sequence[Curve], gradient: bool) -> tuple[float, float]:
         low = min([low, *(g.min() for g in slopes if g.size)])
         high = max([high, *(g.max() for g in slopes if g.size)])
     return _padded(float(low), float(high))
+
+
+def _near(loss: Any) -> Any:
+    """The losses, but for those near a pole that makes all others flat."""
+    v = loss[np.isfinite(loss)]
+    if v.size:
+        low, high = np.quantile(v, [0.06, 0.94])
+        if np.ptp(v) > 8 * (high - low) > 0:
+            v = v[(v >= low) & (v <= high)]
+    return v
 
 
 def _middle(gradient: Any, span: float) -> Any:

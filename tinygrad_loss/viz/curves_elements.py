@@ -72,7 +72,25 @@ def _arrays(s: Subject, moved: Mapping[str, Tensor], marks: Marks) -> dict[str, 
     first = s.arguments[0]
     shape: tuple[int, ...] = (count,) if leads(first) else ()
     shape += tuple(1 for axis in axes_of(first) if axis not in ("N", "...", "*"))
-    return {n: reshape(moved[n], shape) if n in moved else full(shape, marks[n]) for n in s.names}
+    wide = max([1, *map(_last, [s.fixed.get(n, s.option(n)) for n in _spread_over(s)])])
+    if wide > 1:  # weights of several classes: each has the same number, and the loss is their sum
+        shape = (*(shape[: 1 if leads(first) else 0] or (1,)), wide)
+    found = {}
+    for n in s.names:
+        x = reshape(moved[n], (*shape[:-1], 1) if wide > 1 else shape) if n in moved else None
+        found[n] = full(shape, marks[n]) if x is None else x + full(shape, 0.0) if wide > 1 else x
+    return found
+
+
+def _spread_over(s: Subject) -> list[str]:
+    """Optional weights along the last axis."""
+    declared = [] if s.loss is None else s.loss.declaration.arguments
+    return [a.name for a in declared if a.optional and a.specs[0].axes == ("broadcast",)]
+
+
+def _last(value: Any) -> int:
+    shape = np.shape(getattr(value, "array", value))
+    return int(shape[-1]) if shape else 1
 
 
 def _marks(s: Subject) -> tuple[dict[str, float], list[Marks]]:

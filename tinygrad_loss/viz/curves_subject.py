@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import inspect
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -57,10 +58,14 @@ class Subject:
         """With what ``at`` fixes: a number stands for all elements."""
         shape = next(iter(arrays.values())).shape
         found = dict(arrays)
+        indices = [] if self.loss is None else self.loss.declaration.arguments
+        whole = {a.name for a in indices if a.specs[0].domain.integers}
         for name, value in self.fixed.items():
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if self.loss is not None and name in self.loss.declaration.options:
                 found[name] = value
+            elif number and name in whole and name not in arrays:
+                found[name] = Tensor(np.full(shape[:1], int(value)))
             elif number and name in arrays:
                 found[name] = Tensor(np.full(arrays[name].shape, value, arrays[name].array.dtype))
             else:
@@ -97,8 +102,10 @@ def name_of(criterion: Any) -> str:
         given = [*map(repr, criterion.args), *(f"{k}={v!r}" for k, v in criterion.keywords.items())]
         return f"{name_of(criterion.func)}({', '.join(given)})"
     if isinstance(criterion, LossModule):
-        kept = [f"{n}={_short(getattr(criterion, n))}" for n in criterion._kept if getattr(criterion, n) is not None]
-        return f"{type(criterion).__name__}({', '.join(filter(None, [criterion.extra_repr(), *kept]))})"
+        defaults = criterion.loss.declaration.defaults
+        own = {n: getattr(criterion, n) for n in (*criterion._options, *criterion._kept)}
+        told = [f"{n}={_short(v)}" for n, v in own.items() if isinstance(v, Tensor) or v != defaults.get(n)]
+        return f"{type(criterion).__name__}({', '.join(told)})"
     if isinstance(criterion, Module):
         lines = [line.strip() for line in repr(criterion).splitlines()]
         return lines[0] if len(lines) == 1 else type(criterion).__name__
@@ -118,10 +125,14 @@ def labels_of(criteria: Sequence[Any]) -> tuple[str, list[str]]:
 
 
 def _short(value: Any) -> str:
+    if callable(value):
+        return str(getattr(value, "__name__", type(value).__name__))
     return repr(value) if not isinstance(value, Tensor) else np.array2string(value.array, precision=3, threshold=6)
 
 
 def wrapped(text: str, width: int) -> str:
+    """In lines of at most this width; "target = 1" stays together."""
+    text = re.sub(r" = |: ", lambda sign: sign.group().replace(" ", "\N{NO-BREAK SPACE}"), text)
     return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
