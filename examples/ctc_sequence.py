@@ -40,17 +40,10 @@ def speak(words, sounds):
     return frames, torch.tensor(lengths)
 
 
-class Listener(nn.Module):
-    """Log-probabilities of the classes at each frame, from the frame and its two neighbours."""
-
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(3 * SIZE, 48), nn.ReLU(), nn.Linear(48, len(LETTERS)))
-
-    def forward(self, frames):
-        nothing = torch.zeros(1, *frames.shape[1:])
-        before, after = torch.cat([nothing, frames[:-1]]), torch.cat([frames[1:], nothing])
-        return F.log_softmax(self.layers(torch.cat([before, frames, after], dim=2)), dim=2)
+def with_neighbours(frames):
+    """Each frame beside the one before and the one after it."""
+    nothing = torch.zeros(1, *frames.shape[1:])
+    return torch.cat([torch.cat([nothing, frames[:-1]]), frames, torch.cat([frames[1:], nothing])], dim=2)
 
 
 def decode(log_probs, lengths):
@@ -71,8 +64,12 @@ def main(seed=0):
     sounds = 2.5 * F.normalize(torch.randn(len(LETTERS), SIZE), dim=1)
     test_words = random_words(200)
     test_frames, test_lengths = speak(test_words, sounds)
+    test_frames = with_neighbours(test_frames)
 
-    model = Listener()
+    model = nn.Sequential(
+        nn.Linear(3 * SIZE, 48), nn.ReLU(), nn.Linear(48, len(LETTERS)),
+        nn.LogSoftmax(dim=2),  # CTCLoss takes log-probabilities
+    )  # fmt: skip
     criterion = nn.CTCLoss(blank=0)
     optimizer = optim.Adam(model.parameters(), lr=5e-3)
     print(f"{'step':>4}  {'loss':>6}  {'words right':>11}")
@@ -82,7 +79,7 @@ def main(seed=0):
         labels = torch.tensor([letter for word in words for letter in word])  # all words one after the other
         letters = torch.tensor([len(word) for word in words])
         optimizer.zero_grad()
-        loss = criterion(model(frames), labels, lengths, letters)
+        loss = criterion(model(with_neighbours(frames)), labels, lengths, letters)
         loss.backward()
         optimizer.step()
         if step % 50 == 0:

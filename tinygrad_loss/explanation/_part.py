@@ -35,6 +35,7 @@ class Part:
     ``numerator`` and ``denominator`` make the mean; ``values`` are the losses of the elements or examples before the
     reduction, ``weights`` how much each counts in the denominator. ``left_out``: how many values the mask or
     ``ignore_index`` leaves out. ``finish``: the name of what is applied after the reduction (a root), or None.
+    ``plain``: each value counts once.
     """
 
     def __init__(self, loss: Loss, args: Any, call: tuple[Any, ...], value: Array | None = None) -> None:
@@ -58,11 +59,11 @@ class Part:
         self.weights: Array = np.ones(terms.value.shape) if terms.share is None else terms.share.array
         self.finish = None if terms.finish is None else getattr(terms.finish, "__name__", "finish")
         self.scaled = terms.scale is not None and self.reduction == "mean"
-        self.empty = terms.empty
+        self.empty, self.plain = terms.empty, terms.share is None
         summed = terms.value * terms.scale if self.scaled else terms.value
         with quiet():
             self.numerator = float(np.sum(summed.array, dtype=np.float64))
-            self.denominator = self._denominator(terms.share is None)
+            self.denominator = self._denominator()
         self.left_out = 0 if self.kept is None else int(self.kept.size - self.kept.sum())
 
     @classmethod
@@ -81,14 +82,14 @@ class Part:
         more = () if weight is None else (weight,)
         return cls(loss, (*arrays, *more), (binding, options, reduction, kept))
 
-    def _denominator(self, plain: bool) -> float:
+    def _denominator(self) -> float:
         if self.reduction in ("sum", "none"):
             return 1.0
         count = float(np.sum(self.weights, dtype=np.float64))
         if self.reduction == "mean":
             return count
         examples = float(self.weights.shape[0] if self.weights.ndim else 1)
-        return examples if plain else count and examples * count / self.weights.size
+        return examples if self.plain else count and examples * count / self.weights.size
 
     @property
     def formula(self) -> str:
@@ -122,7 +123,7 @@ class Part:
         one[place] = True
         found = []
         for name, x, _ in self.arguments:
-            if self.loss.declaration.per == "batch":
+            if self.loss.declaration.per == "batch" or self.values.shape != self.binding.shape:
                 continue
             if name in self.binding.specs:
                 entries = spread(one, self.binding.specs[name], x.shape, self.loss, self.binding)

@@ -54,7 +54,10 @@ def counted(loss: Any, args: Sequence[Any], binding: Binding, options: dict[str,
     terms = Terms.of(loss.formula(**given, **options))
     if not binding.batched:
         terms = terms.map(lambda x: x.squeeze(0))
-    if binding.composed is None and loss.declaration.per != "batch":
+    per = loss.declaration.per
+    if (binding.composed is None and per not in ("batch", "any")) or (
+        per == "any" and (weight is not None or kept is not None)
+    ):
         _check_shape(loss, terms.value, binding, rows)
     if rows is not None:
         terms = terms.map(lambda x: _put(x, rows, binding.shape))

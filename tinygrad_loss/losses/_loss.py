@@ -15,10 +15,11 @@ from ..modes import get_state
 from ..primitive import result
 from ..quiet import QUIET, enter_quiet, leave_quiet
 from ..tape import Tensor
-from . import _guard as guard
 from ._binding import Binding, bind
 from ._blocks import LEAST, fused, one_block
 from ._checks import value_checks_enabled
+from ._guard import as_tensors, check_values, counts, ignored, left_out
+from ._labels import ignored_index
 from ._module import module_class
 from ._node import LossNode
 from ._reductions import advise_batchmean, resolve_reduction
@@ -29,10 +30,12 @@ if TYPE_CHECKING:
     PerElement: TypeAlias = Any
     PerExample: TypeAlias = Any
     PerBatch: TypeAlias = Any
+    PerAny: TypeAlias = Any
 else:  # what a formula returns: a Tensor (or Terms) with the loss
     PerElement = Annotated[Any, Per("element")]  # of each element of its first array,
     PerExample = Annotated[Any, Per("example")]  # of each example: the axes N, * and ..., not C or D,
-    PerBatch = Annotated[Any, Per("batch")]  # or of the batch as a whole
+    PerBatch = Annotated[Any, Per("batch")]  # of the batch as a whole,
+    PerAny = Annotated[Any, Per("any")]  # or as a function of the user's decides, each example's as a rule
 
 LOSSES: dict[str, Loss] = {}  # every loss by name: tests, tables and pictures derive from it
 _SIGNATURES_KEPT = 16
@@ -53,6 +56,7 @@ class Loss(LossNode):
         self.Module: Any = None
         self._kernel: Callable[..., Any] | None = None
         self.plans: dict[Any, Any] = {}
+        self._prepare: Callable[..., Any] | None = None
         self._match: Callable[..., Any] | None = None
         self._require: Callable[..., Any] | None = None
         self._advice: Callable[..., Any] | None = None
@@ -73,7 +77,7 @@ class Loss(LossNode):
         if len(args) > len(d.positional):
             raise TypeError(f"{self.name}: got {len(args)} positional arguments; expected ({', '.join(d.positional)})")
         values.update(zip(d.positional, args, strict=False))
-        counts = {name: kwargs.pop(name, None) for name in d.counts} if kwargs else {}
+        given = {name: kwargs.pop(name, None) for name in d.counts} if kwargs else {}
         for name in kwargs:
             if name not in d.order:
                 known = ", ".join((*d.order, *d.counts))
@@ -86,7 +90,7 @@ class Loss(LossNode):
                 raise TypeError(f"{self.name}: missing argument {name!r}; expected ({', '.join(d.order)})")
         reduction = resolve_reduction(self.name, values, d.reductions)
         arrays, options = tuple([values[n] for n in d.arrays]), {n: values[n] for n in d.options}
-        return arrays, options, reduction, counts.get("sample_weight"), counts.get("mask")
+        return arrays, options, reduction, given.get("sample_weight"), given.get("mask")
 
     def call(
         self, arrays: Any, options: dict[str, Any], reduction: str, sample_weight: Any = None, mask: Any = None
@@ -98,7 +102,9 @@ class Loss(LossNode):
         state = get_state()
         recording = state.recording
         if self.declaration.literals:
-            arrays = guard.as_tensors(self, arrays)
+            arrays = as_tensors(self, arrays)
+        if self._prepare is not None:
+            arrays = self._prepare(arrays)
         for x in arrays:
             if isinstance(x, Tensor):
                 array = x.array
@@ -115,11 +121,11 @@ class Loss(LossNode):
             binding = self._bind(signature, arrays, options)
         kept = found = weight = None
         if sample_weight is not None or mask is not None:
-            weight, kept = guard.counts(self, sample_weight, mask, binding)
-            raw = raw if kept is None else guard.left_out(self, raw, kept, binding)
+            weight, kept = counts(self, sample_weight, mask, binding)
+            raw = raw if kept is None else left_out(self, raw, kept, binding)
         token = enter_quiet(QUIET)
         try:
-            look = guard.check_values if value_checks_enabled() else guard.ignored
+            look = check_values if value_checks_enabled() else ignored
             kept = look(self, arrays, raw, binding, options, kept)
             if state.watch is None and kept is None and weight is None and not binding.composed:
                 found = self.at_once(raw, binding, options, needs, reduction)
@@ -132,9 +138,7 @@ class Loss(LossNode):
             settings = {"gradients": found[1], "call": (binding, options, reduction, None)}
             return result(self, found[0], need, arrays, settings, False)
         if kept is not None and not kept.any():
-            why = (
-                f"every target is ignore_index={options['ignore_index']}" if mask is None else "the mask keeps nothing"
-            )
+            why = f"every target is ignore_index={ignored_index(options)}" if mask is None else "the mask keeps nothing"
             advise(f"{self.name}: {why}; the mean of nothing is nan")
         if weight is not None:
             arrays = (*arrays, weight)
@@ -165,7 +169,8 @@ class Loss(LossNode):
              d/dinput = 2 * g * t0
         """
         arrays, options, reduction, _, _ = self._parse(args, kwargs)
-        arrays = guard.as_tensors(self, arrays)
+        arrays = as_tensors(self, arrays)
+        arrays = arrays if self._prepare is None else self._prepare(arrays)
         binding = bind(self.declaration, dict(zip(self.declaration.arrays, arrays, strict=True)))
         needs = [isinstance(x, Tensor) and x.needs_grad for x in arrays]
         raw = [x.array if isinstance(x, Tensor) else x for x in arrays]
@@ -191,6 +196,11 @@ class Loss(LossNode):
         """Declare the value and gradients of a block by hand (see _kernels.py), beside the formula, which stays the
         truth."""
         self._kernel = function
+        return function
+
+    def prepares(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Declare other forms of the arguments: ``function(arrays)`` returns them as the axes say."""
+        self._prepare = function
         return function
 
     def matches(self, function: Callable[..., Any]) -> Callable[..., Any]:

@@ -76,7 +76,9 @@ class LossModule(Combinable, Module):
             args += (None,) * (len(loss.declaration.arrays) - len(args))
         options = {name: state[name] for name in self._options}
         reduction = state["reduction"]
-        result: Tensor = loss.call(args, options, reduction, **counts) if counts else loss.call(args, options, reduction)
+        result: Tensor = (
+            loss.call(args, options, reduction, **counts) if counts else loss.call(args, options, reduction)
+        )
         return result
 
     def _in_order(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -106,6 +106,9 @@ class Declaration:
         axes = self.arguments[0].specs[0].axes
         if self.per == "batch":
             return ()
+        every = [axis for a in self.arguments for axis in a.specs[0].axes]
+        if "*" in every and "*" not in axes:
+            axes = (*axes, "*")  # an example is what another argument makes of it
         return axes if self.per == "element" else tuple(a for a in axes if a.strip("[]") in ("N", "*", "..."))
 
     def check_options(self, options: Mapping[str, Any]) -> None:

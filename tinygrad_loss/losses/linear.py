@@ -62,9 +62,6 @@ def _logits(input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return linear(input.contiguous(), matrix, flat).reshape(input.shape[0], *sizes)  # type: ignore[no-any-return]
 
 
-linear_cross_entropy.declaration.output = ("[N]", "*")  # the axes after C are those of linear_weight
-
-
 @linear_cross_entropy.matches
 def _indices_to_ignore(arrays: dict[str, Any], options: dict[str, Any]) -> None:
     if arrays["target"].dtype.kind == "f" and options["ignore_index"] is not None:

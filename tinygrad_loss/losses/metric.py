@@ -12,7 +12,7 @@ from ..ops.statistics import norm
 from ..tape import Tensor
 from ._domains import Real
 from ._labels import Pair, Sign
-from ._loss import PerBatch, PerExample, loss
+from ._loss import PerAny, PerExample, loss
 from ._options import DistanceFunction, NonNegative, NormOrder, Number, Positive, Switch
 
 
@@ -94,14 +94,14 @@ def triplet_margin_loss(
     order="anchor positive negative * distance_function margin swap reduction",
 )
 def triplet_margin_with_distance_loss(
-    anchor: Real[Tensor, "..."],
-    positive: Real[Tensor, "..."],
-    negative: Real[Tensor, "..."],
+    anchor: Real[Tensor, "... D"],
+    positive: Real[Tensor, "... D"],
+    negative: Real[Tensor, "... D"],
     *,
     distance_function: DistanceFunction = None,
     margin: Positive = 1.0,
     swap: Switch = False,
-) -> PerBatch:
+) -> PerAny:
     """max(d(anchor, positive) - d(anchor, negative) + margin, 0) for a distance of your own: any function of two
     tensors, also a module, whose parameters get their gradients.
 

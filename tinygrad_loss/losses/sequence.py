@@ -54,14 +54,7 @@ def ctc_loss(
 
 ctc_loss.matches(check_blank)
 ctc_loss.requires(check_labels)
-_call = ctc_loss.call
-
-
-def _prepared_call(arrays: Any, *rest: Any, **more: Any) -> Tensor:
-    return _call(prepared(arrays), *rest, **more)
-
-
-ctc_loss.call = _prepared_call  # type: ignore[method-assign]
+ctc_loss.prepares(prepared)
 
 
 @loss(module="CRF1dLoss", order="transitions scores tags mask reduction", module_order="transitions reduction")

@@ -22,7 +22,7 @@ _SERIES = [1.0 / math.factorial(n) for n in range(19, 1, -1)]  # of (exp(x) - 1 
 
 
 def _wide(x: Any) -> Array:
-    return np.array(x, np.float64)
+    return np.asarray(x, np.float64)
 
 
 def _expm2_of_wide(z: Array) -> Array:

@@ -58,13 +58,13 @@ class Subject:
         """With what ``at`` fixes: a number stands for all elements."""
         shape = next(iter(arrays.values())).shape
         found = dict(arrays)
-        indices = [] if self.loss is None else self.loss.declaration.arguments
-        whole = {a.name for a in indices if a.specs[0].domain.integers}
+        declared = [] if self.loss is None else self.loss.declaration.arguments
+        indices = {a.name for a in declared if a.specs[0].domain.integers}
         for name, value in self.fixed.items():
             number = isinstance(value, (int, float)) and not isinstance(value, bool)
             if self.loss is not None and name in self.loss.declaration.options:
                 found[name] = value
-            elif number and name in whole and name not in arrays:
+            elif number and name in indices and name not in arrays:
                 found[name] = Tensor(np.full(shape[:1], int(value)))
             elif number and name in arrays:
                 found[name] = Tensor(np.full(arrays[name].shape, value, arrays[name].array.dtype))
@@ -73,14 +73,14 @@ class Subject:
         return found
 
 
-def read(criterion: Any, at: Mapping[str, Any] | None = None, like: Any = None, name: str = "") -> Subject:
+def read(criterion: Any, at: Mapping[str, Any] | None = None, like: Any = None) -> Subject:
     """The subject for a declared loss, its module, a weighted sum of them, or any function or module.
 
     Raises TypeError for what cannot be called, and for a name in ``at`` that is no argument.
     """
     if not callable(criterion):
         raise TypeError(f"plot_loss: expected a loss (a function or a module), got {type(criterion).__name__}")
-    name = name or name_of(criterion)
+    name = name_of(criterion)
     if isinstance(criterion, WeightedSum):
         subject = _read_sum(criterion, name, like)
     else:
@@ -146,7 +146,8 @@ def _read_declared(criterion: Any, name: str) -> Subject | None:
     loss = function if isinstance(function, Loss) else module.loss if module is not None else None
     if not isinstance(loss, Loss):
         return None
-    d, whole = loss.declaration, loss.declaration.per == "batch"
+    d = loss.declaration
+    whole = d.per == "batch" or (module is not None and type(module).forward is not LossModule.forward)
     own = module._kept if module is not None else ()
     subject = Subject(name, [a for a in d.arguments if not a.optional and a.name not in own])
     subject.loss = loss

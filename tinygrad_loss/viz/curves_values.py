@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from ..backward import grad
 from ..dtypes import Array
@@ -17,7 +18,8 @@ from .curves_subject import Subject
 
 _POINTS = 401
 _HALVINGS = 30
-_MOST_KINKS = 24
+_MOST_SUSPECTS = 48
+_WINDOW = 8
 _NARROW = 1e-9  # of the range: how well a kink is located
 
 
@@ -111,28 +113,31 @@ def _insert(
 def _jumps(subject: Subject, path: Path, x: Array, g: Array) -> list[tuple[float, float]]:
     """Narrow brackets around the points where the gradient jumps.
 
-    A step that is much larger than one of its neighbours is halved again and again: what is continuous shrinks with
-    it, a jump does not.
+    Where the slope of the gradient changes much more than nearby, a step is halved again and again: what is
+    continuous shrinks with it, a jump does not.
     """
     with quiet():
-        step = np.abs(np.diff(g))
-        near = np.minimum(np.append(step[1:], np.inf), np.insert(step[:-1], 0, np.inf))
-        scale = np.nanmax(np.abs(g[np.isfinite(g)]), initial=0.0)
-        suspects = np.flatnonzero(np.isfinite(step) & (step > 4 * near + 1e-6 * scale))
-    suspects = np.sort(suspects[np.argsort(-step[suspects], kind="stable")[:_MOST_KINKS]])
+        bend = np.abs(np.diff(g, 2))
+        bend = np.maximum(np.append(bend, 0.0), np.insert(bend, 0, 0.0))  # at either end of each step
+        usual = np.median(sliding_window_view(np.pad(bend, _WINDOW, "edge"), 2 * _WINDOW + 1), axis=1)
+        scale = np.abs(g[np.isfinite(g)]).max(initial=0.0)
+        suspects = np.flatnonzero(bend > 4 * np.nan_to_num(usual) + 1e-6 * scale)
+    suspects = np.sort(suspects[np.argsort(-bend[suspects], kind="stable")[:_MOST_SUSPECTS]])
     if not suspects.size:
         return []
-    low, high, g_low, g_high = x[suspects], x[suspects + 1], g[suspects], g[suspects + 1]
-    whole = np.abs(g_high - g_low)
-    for _ in range(_HALVINGS):
-        middle = (low + high) / 2
-        g_middle = _gradient(subject, path, middle)
-        left = np.abs(g_middle - g_low) >= np.abs(g_high - g_middle)
-        high, g_high = np.where(left, middle, high), np.where(left, g_middle, g_high)
-        low, g_low = np.where(left, low, middle), np.where(left, g_low, g_middle)
-        if np.max(high - low) <= _NARROW * (x[-1] - x[0]):
-            break
-    jump = np.abs(g_high - g_low) > 0.3 * whole
+    with quiet():
+        low, high, g_low, g_high = x[suspects], x[suspects + 1], g[suspects], g[suspects + 1]
+        whole = np.abs(g_high - g_low)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            g_middle = _gradient(subject, path, middle)
+            left = np.abs(g_middle - g_low) >= np.abs(g_high - g_middle)
+            high, g_high = np.where(left, middle, high), np.where(left, g_middle, g_high)
+            low, g_low = np.where(left, low, middle), np.where(left, g_low, g_middle)
+            if np.max(high - low) <= _NARROW * (x[-1] - x[0]):
+                break
+        left_over = np.abs(g_high - g_low)
+        jump = (left_over > 1e-3 * whole) & (left_over > 1e-7 * scale)
     return _merged([(float(a), float(b)) for a, b in zip(low[jump], high[jump], strict=True)], x[-1] - x[0])
 
 
