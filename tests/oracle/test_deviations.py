@@ -6,7 +6,10 @@ import pytest
 
 from tests.tables.deviations import DEVIATIONS, UNSAFE, Deviation, answer
 from tests.tables.kinks import KINKS, Kink, slope
+from tests.tables.peers import TORCH
+from tests.tables.render import OURS
 from tests.test_deviations import agree
+from tinygrad_loss.losses import LOSSES
 
 torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracle]'")
 
@@ -24,3 +27,8 @@ def test_kink(kink: Kink) -> None:
             slope(torch, kink)
     else:
         assert agree(slope(torch, kink), kink.torch), f"torch now gives {slope(torch, kink)}"
+
+
+def test_torch_has_what_the_table_of_peers_says() -> None:
+    assert [name for name in OURS if hasattr(torch.nn.functional, name)] == TORCH
+    assert all(hasattr(torch.nn, LOSSES[name].Module.__name__) for name in TORCH)

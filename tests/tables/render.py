@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 import re
+import textwrap
 import warnings
 from collections import defaultdict
 from collections.abc import Iterable
@@ -32,6 +33,7 @@ COUNTED = {  # what a mean divides by where the formula says so itself
     "circle_loss": "anchors with a positive and a negative", "nt_xent_loss": "ordered positive pairs",
     "ranknet_loss": "pairs of unequal relevance", "supcon_loss": "anchors with a positive",
 }  # fmt: skip
+SCALED = {"ctc_loss": "each value first by its target length"}
 
 
 def table(heading: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -76,11 +78,12 @@ def divisor(loss: Loss) -> str:
     elif "ignore_index" in d.options:
         base += " kept"
     weights = [a.name for a in d.arguments if a.optional and isinstance(a.specs[0].domain, WeightDomain) and a.name != "sample_weight"]
-    for name in weights:
-        with_weight = part_of(loss, name)
-        base += f"; sum of {code(name)}" if not math.isclose(with_weight.denominator, part.denominator) else f", also with {code(name)}"
+    counting = [name for name in weights if not math.isclose(part_of(loss, name).denominator, part.denominator)]
+    base += "".join(f"; sum of {code(name)}" for name in counting)
+    if plain := [code(name) for name in weights if name not in counting]:
+        base += f", also with {' and '.join(plain)}"
     if part.scaled:
-        base += "; each value is scaled first"
+        base += f"; {SCALED.get(loss.name, 'each value is scaled first')}"
     return base + (f"; then the {part.finish}" if part.finish else "")
 
 
@@ -116,8 +119,15 @@ def choices() -> str:
     for task in TASKS:
         for c in which_loss(task):
             if c.name in OURS:
-                groups[task, c.outputs, c.targets or "none"].append(code(c.name) + "*" * bool(c.robust))
-    return table(("task", "the model gives", "targets", "losses"), ((*key, ", ".join(found)) for key, found in groups.items()))
+                groups[task, c.outputs, c.targets or "none"].append(code(c.name) + r"\*" * bool(c.robust))
+    rows = [line for key, found in groups.items() for line in filled(key, found, 5, ", ")]
+    return table(("task", "the model gives", "targets", "losses"), rows)
+
+
+def filled(key: tuple[str, ...], found: list[str], most: int, between: str) -> list[tuple[str, ...]]:
+    """Rows of so many entries each; what comes after the first has no key."""
+    parts = [between.join(found[i : i + most]) for i in range(0, len(found), most)]
+    return [(*(key if i == 0 else [""] * len(key)), part) for i, part in enumerate(parts)]
 
 
 # Arguments.
@@ -132,9 +142,9 @@ def arrays() -> str:
     for name in OURS:
         shown = []
         for a in LOSSES[name].declaration.arguments:
-            specs = " or ".join(dict.fromkeys(f"{public_name(s.domain)} `{' '.join(s.axes) or 'a number'}`" for s in a.specs))
+            specs = " or ".join(dict.fromkeys(f"{public_name(s.domain)} {code(' '.join(s.axes)) or '(a number)'}" for s in a.specs))
             shown.append(f"{'*' * a.optional}{a.name}{'*' * a.optional}: {specs}")
-        rows.append((code(name), "; ".join(shown)))
+        rows += filled((code(name),), shown, 3, "; ")
     return table(("loss", "arrays, with their domains and axes; *in italics* those that may be left out"), rows)
 
 
@@ -148,7 +158,7 @@ def domains() -> str:
 
 
 def sentence(x: Any) -> str:
-    return " ".join((x.__dict__.get("__doc__") or "").split("\n\n")[0].split())
+    return " ".join((x.__dict__.get("__doc__") or "").split("\n\n")[0].split()).replace("``", "`")
 
 
 def options() -> str:
@@ -184,6 +194,8 @@ def deviations() -> str:
 def accuracy() -> str:
     rows = []
     for name, b in BOUNDS.items():
+        if name not in OURS and not hasattr(tl, name) and not hasattr(tl.nn.functional, name):
+            continue  # a part of one
         of = "the largest term" if b.of_terms else "the result"
         rows.append((code(name), *(f"{x:g}" for x in (b.value, b.gradient, b.value32, b.gradient32)), of))
     return table(("function", "float64", "its gradient", "float32", "its gradient", "units of"), rows)
@@ -196,7 +208,8 @@ def keras() -> str:
 def peers() -> str:
     rows = [(code(n), "the same" if n in TORCH else "", *PEERS.get(n, ("", "", ""))) for n in OURS if n in PEERS or n in TORCH]
     only = ", ".join(code(n) for n in OURS if n not in PEERS and n not in TORCH)
-    return table(("here", "torch", "Keras", "optax", "Chainer"), rows) + f"\n\nNone of the four has {only}."
+    text = textwrap.fill(f"None of the four has {only}.", 120, break_on_hyphens=False)
+    return f"{table(('here', 'torch', 'Keras', 'optax', 'Chainer'), rows)}\n\n{text}"
 
 
 TABLES = {

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ..losses._loss import Loss
 from ._rules_arrays import ARRAYS
+from ._rules_costs import COSTS
 
 
 class Text(NamedTuple):
@@ -172,54 +173,11 @@ ELEMENTWISE: dict[str, tuple[str, ...]] = {
         "x", "x, but at least lo: a floor that gradients do not see.", "y = max(x, lo)",
         "The gradient passes unchanged, also where x was raised.", "g",
     ),
-    # what losses are made of
-    "expm2": (
-        "x", "exp(x) − 1 − x, exact near 0.", "y = exp(x) − 1 − x", "The slope is exp(x) − 1.", "g · (exp(x) − 1)",
-    ),
-    "log_cosh": (
-        "x", "Half the square near 0, the absolute value far away.", "y = log(cosh(x))",
-        "The slope is tanh: x near 0, the sign of x far away.", "g · tanh(x)",
-    ),
-    "hypot": (
-        "a b", "The length of the hypotenuse.", "y = √(a² + b²)",
-        "Each side receives its share of the length; at the origin nothing.", "g · a / y", "g · b / y",
-    ),
-    "entropy_gap": (
-        "x", "log 2 minus the entropy of the probability σ(x): how far it is from undecided.",
-        "y = log(2) + σ(x) · log(σ(x)) + σ(−x) · log(σ(−x))",
-        "Away from 0 it grows, until the probability is near 0 or 1.", "g · x · σ(x) · σ(−x)",
-    ),
-    "poisson_cost": (
-        "x t", "What a rate exp(x) costs when t events came; with stirling, t log t − t is added where t > 1.",
-        "y = exp(x) − t · x", "The slope is how much the rate exp(x) exceeds what came.", "g · (exp(x) − t)", "−g · x",
-    ),
-    "rate_gap": (
-        "x t", "How far the rate exp(x) is from t; never negative.", "y = exp(x) − t − t · (x − log(t))",
-        "The slope is how much the rate exp(x) exceeds t.", "g · (exp(x) − t)", "g · (log(t) − x)",
-    ),
-    "xlogy": (
-        "a b", "a times log b, and 0 where a is 0.", "y = a · log(b)",
-        "A product: a receives g times the logarithm, b receives g · a / b.", "g · log(b)", "g · a / b",
-    ),
-    "times_log": (
-        "p l", "A probability times a logarithm, and 0 where the probability is 0.", "y = p · l",
-        "A product: each factor receives g times the other factor.", "g · l", "g · p",
-    ),
-    "clip_infinite": (
-        "l p", "A logarithm, but 0 where it is infinite and its probability p is 0.", "y = l · [not clipped]",
-        "The gradient passes where nothing was clipped.", "g · [not clipped]", "none",
-    ),
-    "binary_log_likelihood": (
-        "p t", "The log-likelihood of a yes or no: p is the probability, t the truth.",
-        "y = t · max(log(p), −100) + (1 − t) · max(log(1 − p), −100)",
-        "The probability is pulled towards the truth, the harder the surer it was of the opposite.",
-        "g · (t − p) / max(p · (1 − p), 1e-12)", "g · (max(log(p), −100) − max(log(1 − p), −100))",
-    ),
 }  # fmt: skip
 
 TEXTS = {
     name: Text(tuple(names.split()), what, formula, rule, tuple(pulls))
-    for name, (names, what, formula, rule, *pulls) in {**ELEMENTWISE, **ARRAYS}.items()
+    for name, (names, what, formula, rule, *pulls) in {**ELEMENTWISE, **COSTS, **ARRAYS}.items()
 }
 
 

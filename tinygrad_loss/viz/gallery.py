@@ -61,7 +61,7 @@ def gallery(*names: str) -> Gallery:
     """
     for name in names:
         if name not in LOSSES:
-            near = difflib.get_close_matches(str(name), LOSSES, 1)
+            near = [n for n in LOSSES if name in n] or difflib.get_close_matches(str(name), LOSSES, 1)
             hint = f"; did you mean {near[0]!r}?" if near else f"; expected some of {sorted(LOSSES)}"
             raise ValueError(f"gallery: no loss is called {name!r}{hint}")
     return Gallery([LOSSES[name] for name in names or LOSSES])
