@@ -86,7 +86,7 @@ def primitive_samples() -> dict[str, list[Sample]]:
         "bmm": [s(_X[2, 3, 4], _X[2, 3, 4].swapaxes(1, 2)), s(_X[2, 3, 4], _X[4,].reshape(1, 4, 1)), s(_X[2, 3, 4][:0], _X[4,].reshape(1, 4, 1))],
         **{n: [s(_X[2, 3], dim=(1,), eps=0.0), s(_X[2, 3, 4], dim=(1,), eps=1e-3), s(_X[2, 3], dim=(0,), eps=9.0),
                s(_X[0, 3], dim=(1,), eps=0.0), s(_X[()], dim=(), eps=5.0)] for n in ("unit", "inverse_length", "longer")},
-        **{n: OPERATIONS["tanh"] for n in ("expm2", "half_expm2", "log_cosh", "log_twice_sigmoid", "log1p_square")}, "hypot": [s(a, b) for a, b in _two(off_zero, off_zero, seeded("hypot"))],
+        **dict.fromkeys(("expm2", "half_expm2", "log_cosh", "log_twice_sigmoid", "log1p_square"), OPERATIONS["tanh"]), "hypot": [s(a, b) for a, b in _two(off_zero, off_zero, seeded("hypot"))],
         "poisson_cost": [s(a, b, stirling=k) for k in (False, True) for a, b in _two(real, positive, seeded("poisson"))],
         **{n: [s(a, b, c) for (a, b), (c, _) in zip(_two(real, real, seeded("gc")), _two(positive, positive, seeded("gd")), strict=True)] for n in ("gaussian_cost", "difference_over", "laplace_cost")},
         "js_cost": [s(a, b, log_target=False) for a, b in _two(real, positive, seeded("js"))] + [s(a, b, log_target=True) for a, b in _two(real, real, seeded("jl"))],

@@ -256,19 +256,23 @@ def test_the_place_where_the_graph_was_cut_is_named(name: str) -> None:
         (x * 2).sum().backward()
 
 
-def test_a_forgotten_zero_grad_is_noticed_once_per_backward() -> None:
-    """Mistake 19: gradients 2, 4, 6; but two backward calls before a step are meant."""
+def test_a_forgotten_zero_grad_is_noticed_once_per_step() -> None:
+    """Mistake 19: gradients 2, 4, 6; but two backward calls before a step are meant, and so is the loop of a GAN, where
+    the generator's backward adds to gradients of the critic that are zeroed before its next step."""
     model = nn.Linear(2, 1)
     optimizer = tl.optim.SGD(model.parameters(), lr=0.1)
     model(tl.ones(1, 2)).sum().backward()
     model(tl.ones(1, 2)).sum().backward()
     optimizer.step()
+    model(tl.ones(1, 2)).sum().backward()
     with pytest.warns(tl.LossWarning, match=r"optimizer\.zero_grad\(\) before backward\(\)") as caught:
-        model(tl.ones(1, 2)).sum().backward()
+        optimizer.step()
     assert len(caught) == 1
     assert caught[0].filename == __file__
+    model(tl.ones(1, 2)).sum().backward()
     optimizer.zero_grad()
     model(tl.ones(1, 2)).sum().backward()
+    optimizer.step()
 
 
 def test_a_running_loss_that_keeps_graphs_is_noticed() -> None:

@@ -18,8 +18,8 @@ import tinygrad_loss as tl
 from tinygrad_loss.losses import LOSSES
 from tinygrad_loss.losses._loss import Loss
 
-from .loss_call_laws import bad_option_values, bad_values, wrong_shapes
 from .loss_changes import output_shape
+from .loss_refusal_laws import bad_option_values, bad_values, wrong_shapes
 from .loss_samples import LossSample, samples
 
 OWN = sorted(n for n, made in LOSSES.items() if made.__module__.startswith("tinygrad_loss"))

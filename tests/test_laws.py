@@ -21,7 +21,17 @@ from tinygrad_loss.losses import LOSSES, NonNegative, PerElement, PerExample, Re
 from tinygrad_loss.ops import operators
 from tinygrad_loss.primitive import PRIMITIVES
 
-from . import laws, loss_call_laws, loss_count_laws, loss_laws, loss_metamorphic, loss_samples
+from . import (
+    laws,
+    loss_call_laws,
+    loss_count_laws,
+    loss_laws,
+    loss_metamorphic,
+    loss_refusal_laws,
+    loss_samples,
+    loss_value_laws,
+    loss_weight_laws,
+)
 from .primitive_samples import primitive_samples
 from .samples import OPERATIONS, Sample
 
@@ -112,7 +122,10 @@ def test_samples_are_what_they_say() -> None:
 
 
 LOSS_LAWS = [
-    law for where in (loss_laws, loss_call_laws, loss_count_laws, loss_metamorphic)
+    law
+    for where in (
+        loss_laws, loss_value_laws, loss_call_laws, loss_refusal_laws, loss_count_laws, loss_weight_laws, loss_metamorphic,
+    )
     for name, law in vars(where).items() if name.startswith("law_") and law.__module__ == where.__name__
 ]  # fmt: skip
 OWN = sorted(n for n, made in LOSSES.items() if made.__module__.startswith("tinygrad_loss"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -148,8 +149,9 @@ def test_gradients_added_to_used_ones_are_noticed() -> None:
     optimizer = tl.optim.SGD([w], lr=0.1)
     (w * w).sum().backward()
     optimizer.step()
+    (w * w).sum().backward()
     with pytest.warns(tl.LossWarning, match="zero_grad"):
-        (w * w).sum().backward()
+        optimizer.step()
 
 
 def test_correct_calls_are_silent() -> None:
@@ -172,3 +174,48 @@ def test_warnings_and_seterr_as_errors_do_not_break_a_loss() -> None:
     )
     done = subprocess.run([sys.executable, "-O", "-W", "error", "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_value_checks_can_be_switched_off() -> None:
+    """What looks at values is skipped, advice too; shapes, dtypes and options are checked still."""
+    bad = t([1.5]), t([1.0])
+    with tl.losses.set_value_checks(False), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        BCE(*bad)
+        CE(F.softmax(X, 1), Y)
+        NLL(X, Y)
+        KL(X, X, reduction="sum")
+        for call, kind in (
+            (lambda: BCE(t([1.5, 1.0]), t([[1.0]])), ValueError), (lambda: CE(X, t([0.0, 2.0])), RuntimeError),
+            (lambda: CE(X, Y, label_smoothing=2.0), ValueError), (lambda: MSE(X, X, mask=X), TypeError),
+            (lambda: MSE(X, X, sample_weight=t([-1.0, 1.0])), ValueError), (lambda: MSE(X, X, reduction="avg"), ValueError),
+        ):  # fmt: skip
+            with pytest.raises(kind):
+                call()
+    with pytest.raises(RuntimeError, match="between 0 and 1"):
+        BCE(*bad)
+
+
+def test_the_switch_is_one_thread_s_and_is_put_back() -> None:
+    def refused() -> bool:
+        try:
+            BCE(t([1.5]), t([1.0]))
+        except RuntimeError:
+            return True
+        return False
+
+    with pytest.raises(ZeroDivisionError), tl.losses.set_value_checks(False):
+        assert not refused()
+        with tl.losses.set_value_checks(True):
+            assert refused()
+        assert not refused()
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(refused).result(), "another thread is not affected"
+        raise ZeroDivisionError
+    assert refused()
+    tl.losses.set_value_checks(False)  # as a statement, until it is switched on
+    try:
+        assert not refused()
+    finally:
+        tl.losses.set_value_checks(True)
+    assert refused()

@@ -1,7 +1,5 @@
 """A loss that a user declares, as README.md shows it, and everything that follows from the declaration."""
 
-from __future__ import annotations
-
 import importlib.util
 import math
 import re
@@ -14,12 +12,11 @@ import numpy as np
 import pytest
 
 import tinygrad_loss as tl
-from tests.accuracy.ulp import ulps
 from tests.tables.render import code, divisor, examples, signature, spelled
 from tests.test_laws import LOSS_LAWS, for_law
 from tinygrad_loss import autograd, nn, viz
 from tinygrad_loss.choose import Choice
-from tinygrad_loss.losses import LOSSES
+from tinygrad_loss.losses import LOSSES, Label, PerElement, PerExample, Real, Weight, loss
 from tinygrad_loss.losses._loss import Loss
 
 from .loss_samples import samples
@@ -124,7 +121,7 @@ def test_a_wrong_one_fails_the_laws(capped_loss: Loss) -> None:
             try:
                 for sample in for_law(law, samples(capped_loss)):
                     law(capped_loss, sample)
-            except AssertionError:
+            except (AssertionError, RuntimeError):
                 broken += 1
     finally:
         capped_loss.formula = right
@@ -140,16 +137,16 @@ def test_plan(capped_loss: Loss) -> None:
     value.backward()
     assert value.item() == pytest.approx(np.minimum(large.array.astype(np.float64) ** 2, 2.0).mean(), rel=1e-6)
     expected = np.where(large.array**2 < 2.0, 2 * large.array / 200_000, 0.0)
-    assert max(ulps(float(a), float(b), abs(float(b)), "float32") for a, b in zip(large.grad.array[:200], expected[:200], strict=True)) <= 4
+    np.testing.assert_allclose(large.grad.array, expected, rtol=1e-6)
 
 
 def test_pictures(capped_loss: Loss) -> None:
     x = X.clone().requires_grad_()
     y = capped_loss(x * 2, Y, cap=2.0)
-    assert str(viz.tree(y, params={"x": x})).split("\n")[0] == "capped_loss  () float32, cap=2.0, reduction=mean"
+    assert str(viz.tree(y, params={"x": x})).split("\n")[0] == "capped_loss  () float32, cap=2, reduction=mean"
     opened = str(viz.tree(y, expand="capped_loss"))
     assert all(step in opened for step in ("clamp", "a - b", "mean", "in capped_loss"))
-    assert "capped_loss" in viz.draw(y).dot and "<svg" in viz.draw(y, expand=True)._repr_svg_()
+    assert "capped_loss" in viz.draw(y).dot and "<svg" in viz.draw(y, expand=True).svg
 
 
 def test_explain_and_which_loss(capped_loss: Loss) -> None:
@@ -180,13 +177,11 @@ def test_what_the_section_says(capped_loss: Loss) -> None:
 
 
 def test_a_loss_of_classes() -> None:
-    from tinygrad_loss.losses import Label, PerExample, Real, Weight, loss
-
     @loss
-    def brier_loss(input: Real[tl.Tensor, "[N] C"], target: Label[tl.Tensor, "[N]"], weight: Weight[tl.Tensor, "C"] | None = None) -> PerExample:  # noqa: UP037
+    def brier_loss(input: Real[tl.Tensor, "[N] C"], target: Label[tl.Tensor, "[N]"], weight: Weight[tl.Tensor, "C"] | None = None) -> PerExample:
         """The squared distance of softmax(input) from the one-hot target. Source: Brier, 1950."""
         value = ((tl.softmax(input, 1) - tl.nn.functional.one_hot(target, input.shape[1])) ** 2).sum(1)
-        return value if weight is None else (value * weight[target], weight[target])
+        return value if weight is None else (value * weight[target.long()], weight[target.long()])
 
     try:
         logits, labels = t([[2.0, 0.5, -1.0], [0.1, 0.2, 0.3]]), t([0, 2])
@@ -201,9 +196,8 @@ def test_a_loss_of_classes() -> None:
             brier_loss(logits, t([0, 3]))
         assert (Choice(brier_loss).task, Choice(brier_loss).outputs) == ("multiclass", "scores") and divisor(brier_loss) == "examples; sum of `weight`"
         for law in LOSS_LAWS:
-            if law.__name__ != "law_metamorphic":
-                for sample in for_law(law, samples(brier_loss)):
-                    law(brier_loss, sample)
+            for sample in for_law(law, samples(brier_loss)):
+                law(brier_loss, sample)
     finally:
         del LOSSES["brier_loss"]
 
@@ -225,14 +219,12 @@ def test_declarations_that_say_too_little(source: str, message: str) -> None:
 
 
 def test_formulas_that_return_the_wrong_thing() -> None:
-    from tinygrad_loss.losses import PerElement, Real, loss
-
     @loss
-    def early(input: Real[tl.Tensor, "..."], target: Real[tl.Tensor, "..."]) -> PerElement:  # noqa: UP037
+    def early(input: Real[tl.Tensor, "..."], target: Real[tl.Tensor, "..."]) -> PerElement:
         return ((input - target) ** 2).mean()
 
     @loss
-    def loose(input: Real[tl.Tensor, "..."], target: Real[tl.Tensor, "..."]) -> PerElement:  # noqa: UP037
+    def loose(input: Real[tl.Tensor, "..."], target: Real[tl.Tensor, "..."]) -> PerElement:
         return 1.0
 
     try:

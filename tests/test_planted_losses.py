@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -29,6 +30,9 @@ from . import loss_call_laws as calls
 from . import loss_count_laws as counts
 from . import loss_laws as laws
 from . import loss_metamorphic as changes
+from . import loss_refusal_laws as refusals
+from . import loss_value_laws as values
+from . import loss_weight_laws as weights
 from . import test_identities, test_kinks, test_planted
 from .loss_samples import LossSample, samples
 
@@ -53,7 +57,15 @@ def without(name: str, **fixed: Any) -> Plant:
 
 
 def at(where: Any, name: str, wrong: Any) -> Plant:
-    return lambda monkeypatch: monkeypatch.setattr(where, name, wrong)
+    """Another function, also for those of the losses' modules that imported it by name."""
+
+    def apply(monkeypatch: pytest.MonkeyPatch) -> None:
+        true = getattr(where, name)
+        for module in [m for n, m in sys.modules.items() if n.startswith("tinygrad_loss.losses._") and vars(m).get(name) is true]:
+            monkeypatch.setattr(module, name, wrong)
+        monkeypatch.setattr(where, name, wrong)
+
+    return apply
 
 
 def together(*plants: Plant) -> Plant:
@@ -139,35 +151,35 @@ DEFECTS: list[tuple[str, Plant, Callable[..., None]]] = [
     ("rmse_loss", at(_evaluation, "reduce", reduced(alone=None)), laws.law_reductions),
     ("kl_div", at(_loss, "resolve_reduction", lambda name, values, allowed: values["reduction"]), calls.law_legacy),
     # weights and masks
-    ("huber_loss", at(_evaluation, "weighted", weight_in_value_only), counts.law_weights),
-    ("cross_entropy", at(_evaluation, "weighted", weight_in_value_only), counts.law_weights_repeat),
-    ("huber_loss", at(_evaluation, "weighted", weight_in_share_only), counts.law_weights),
+    ("huber_loss", at(_evaluation, "weighted", weight_in_value_only), weights.law_weights),
+    ("cross_entropy", at(_evaluation, "weighted", weight_in_value_only), weights.law_weights_repeat),
+    ("huber_loss", at(_evaluation, "weighted", weight_in_share_only), weights.law_weights),
     ("huber_loss", at(_evaluation, "weighted", mask_in_value_only), counts.law_mask),
-    ("huber_loss", at(_evaluation, "weighted", lambda t, w, k: _weighted(t, None if w is None else w * w, k)), counts.law_weights_repeat),
-    ("huber_loss", at(_evaluation, "weighted", lambda t, w, k: _weighted(t, None if w is None else w.detach(), k)), counts.law_weights_derivatives),
-    ("mse_loss", at(_evaluation, "times_log", lambda p, q: p * q), counts.law_weight_of_zero),
+    ("huber_loss", at(_evaluation, "weighted", lambda t, w, k: _weighted(t, None if w is None else w * w, k)), weights.law_weights_repeat),
+    ("huber_loss", at(_evaluation, "weighted", lambda t, w, k: _weighted(t, None if w is None else w.detach(), k)), weights.law_weights_derivatives),
+    ("mse_loss", at(_evaluation, "times_log", lambda p, q: p * q), weights.law_weight_of_zero),
     ("mse_loss", at(_guard, "counts", lambda loss, w, m, b: (_counts(loss, w, m, b)[0], None)), counts.law_mask),
-    ("mse_loss", at(_guard, "counts", lambda loss, w, m, b: (None, _counts(loss, w, m, b)[1])), counts.law_weights_and_mask),
+    ("mse_loss", at(_guard, "counts", lambda loss, w, m, b: (None, _counts(loss, w, m, b)[1])), weights.law_weights_and_mask),
     ("mse_loss", at(_guard, "counts", lambda loss, w, m, b: (w, None if m is None else np.ones(b.shape, bool))), counts.law_nothing_kept),
     ("cross_entropy", at(_guard, "check_values", lambda *a: a[-1] if a[-1] is not None else _check(*a)), counts.law_mask),
     ("mse_loss", at(_evaluation, "_without", lambda name, x, *rest: x), counts.law_mask),
     ("binary_cross_entropy", at(_guard, "left_out", lambda loss, raw, kept, binding: raw), counts.law_mask),
     ("nt_xent_loss", at(LOSSES["nt_xent_loss"], "mixes", False), counts.law_mask),
     ("info_nce_loss", at(_evaluation, "_put", lambda x, rows, shape: _put(x, rows, shape)[tl.arange(shape[0] - 1, -1, -1)]), counts.law_mask),
-    ("mse_loss", at(_guard, "match_count", lambda where, x, shape: x), counts.law_bad_counts),
-    ("mse_loss", at(_domains.WeightDomain, "check", lambda *a: None), counts.law_bad_counts),
+    ("mse_loss", at(_guard, "match_count", lambda where, x, shape: x), refusals.law_bad_counts),
+    ("mse_loss", at(_domains.WeightDomain, "check", lambda *a: None), refusals.law_bad_counts),
     ("l1_loss", at(_module.LossModule, "_in_order", lambda self, args, kwargs: (tuple(kwargs[n] for n in self._passed if n in kwargs), {})), counts.law_mask_module),
     ("ranking_softmax_loss", without("ranking_softmax_loss", mask=None), changes.law_own_mask_deletes),
     ("dice_loss", without("dice_loss", mask=None), changes.law_own_mask_deletes),
     # nan, inf, and where they go
-    ("nll_loss", at(_evaluation, "reduce", swallow), laws.law_nan),
-    ("mse_loss", at(_evaluation, "reduce", swallow), laws.law_nan),
-    ("huber_loss", formula("huber_loss", lambda true, **k: tl.where(tl.isnan(true(**k)), 0.0, true(**k))), laws.law_nan),
-    ("soft_margin_loss", formula("soft_margin_loss", lambda true, **k: true(**k) + 0.0 * k["input"].sum()), laws.law_nan_stays),
-    ("smooth_l1_loss", formula("smooth_l1_loss", lambda true, **k: true(**k) / (k["input"] - k["target"]) * (k["input"] - k["target"])), laws.law_extremes),
-    ("mse_loss", formula("mse_loss", lambda true, **k: tl.exp(tl.log(true(**{**k, "weight": None})))), laws.law_extremes),
-    ("cross_entropy", at(classification, "log_softmax_", lambda x, dim: x - tl.log(tl.exp(x).sum(dim, keepdim=True))), laws.law_extremes),
-    ("binary_cross_entropy_with_logits", at(classification, "logsigmoid", lambda x: tl.log(tl.sigmoid(x))), laws.law_extremes),
+    ("nll_loss", at(_evaluation, "reduce", swallow), values.law_nan),
+    ("mse_loss", at(_evaluation, "reduce", swallow), values.law_nan),
+    ("huber_loss", formula("huber_loss", lambda true, **k: tl.where(tl.isnan(true(**k)), 0.0, true(**k))), values.law_nan),
+    ("soft_margin_loss", formula("soft_margin_loss", lambda true, **k: true(**k) + 0.0 * k["input"].sum()), values.law_nan_stays),
+    ("smooth_l1_loss", formula("smooth_l1_loss", lambda true, **k: true(**k) / (k["input"] - k["target"]) * (k["input"] - k["target"])), values.law_extremes),
+    ("mse_loss", formula("mse_loss", lambda true, **k: tl.exp(tl.log(true(**{**k, "weight": None})))), values.law_extremes),
+    ("cross_entropy", at(classification, "log_softmax_", lambda x, dim: x - tl.log(tl.exp(x).sum(dim, keepdim=True))), values.law_extremes),
+    ("binary_cross_entropy_with_logits", at(classification, "logsigmoid", lambda x: tl.log(tl.sigmoid(x))), values.law_extremes),
     # wrong rules
     ("huber_loss", at(regression, "clamp", lambda x, lo, hi: _clip(x.detach(), lo, hi)), laws.law_derivatives),
     ("mse_loss", at(regression, "square", lambda x: x * x.detach()), laws.law_jacobian),
@@ -181,7 +193,7 @@ DEFECTS: list[tuple[str, Plant, Callable[..., None]]] = [
     # shapes and order
     ("mse_loss", formula("mse_loss", lambda true, **k: true(**{**k, "weight": None}) + k["input"].mean()), laws.law_permutation),
     ("l1_loss", formula("l1_loss", lambda true, **k: true(**{**k, "weight": None}).sum()), laws.law_reductions),
-    ("mse_loss", formula("mse_loss", lambda true, **k: true(**{**k, "weight": None}) * tl.tensor(np.ones((1,)))), laws.law_dtypes),
+    ("mse_loss", formula("mse_loss", lambda true, **k: true(**{**k, "weight": None}) * tl.tensor(np.ones((1,)))), values.law_dtypes),
     ("multi_margin_loss", formula("multi_margin_loss", lambda true, **k: true(**k) * k["input"].shape[0]), counts.law_mask),
     ("cross_entropy", at(classification, "log_softmax_", lambda x, dim: _shift(x * (1.0 + 1e-6 * x), dim=dim)), changes.law_shift),
     ("sparsemax_loss", formula("sparsemax_loss", lambda true, **k: true(**k) + 0.1 * k["input"][:, 0]), changes.law_classes),
@@ -203,14 +215,14 @@ DEFECTS: list[tuple[str, Plant, Callable[..., None]]] = [
     ("js_div", formula("js_div", lambda true, **k: true(**k) + 1e-9 * k["target"] ** 2), identity("js is symmetric")),
     ("kl_div", formula("kl_div", lambda true, **k: true(**k) + k["target"] * 1e-9), identity("kl is soft")),
     # checks
-    ("cross_entropy", at(_labels.LabelDomain, "check", lambda *a: None), calls.law_bad_values),
+    ("cross_entropy", at(_labels.LabelDomain, "check", lambda *a: None), refusals.law_bad_values),
     ("nll_loss", at(_labels.LabelDomain, "check", lambda *a: None), counts.law_ignored),
-    ("binary_cross_entropy", at(_domains.ProbabilityDomain, "check", lambda *a: None), calls.law_bad_values),
-    ("mse_loss", at(_domains.WeightDomain, "check", lambda *a: None), calls.law_bad_values),
-    ("hinge_loss", at(_labels.SignDomain, "check", lambda *a: None), calls.law_bad_values),
-    ("binary_cross_entropy", at(_loss, "value_checks_enabled", lambda: True), calls.law_bad_values),
-    ("huber_loss", at(_options.Interval, "check", lambda *a: None), calls.law_bad_options),
-    ("hinge_loss", at(_options.Flag, "check", lambda *a: None), calls.law_bad_options),
+    ("binary_cross_entropy", at(_domains.ProbabilityDomain, "check", lambda *a: None), refusals.law_bad_values),
+    ("mse_loss", at(_domains.WeightDomain, "check", lambda *a: None), refusals.law_bad_values),
+    ("hinge_loss", at(_labels.SignDomain, "check", lambda *a: None), refusals.law_bad_values),
+    ("binary_cross_entropy", at(_loss, "value_checks_enabled", lambda: True), refusals.law_bad_values),
+    ("huber_loss", at(_options.Interval, "check", lambda *a: None), refusals.law_bad_options),
+    ("hinge_loss", at(_options.Flag, "check", lambda *a: None), refusals.law_bad_options),
 ]  # fmt: skip
 
 

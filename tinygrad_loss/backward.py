@@ -22,6 +22,7 @@ from .writes import owner
 _commit = RLock()  # reentrant: a signal handler that calls backward in the middle must not wait for itself
 _set_grad, _set_args, _set_settings = (vars(Tensor)[name].__set__ for name in ("_grad", "args", "settings"))
 USED = -1  # the birth number of a gradient that an optimizer has stepped with
+PILED = -2  # that of one with another added to it
 
 
 def _alone() -> int:
@@ -54,7 +55,6 @@ def commit(result: dict[Tensor, Any], done: list[Tensor]) -> None:
     token = enter_quiet(QUIET)
     try:
         with _commit:
-            advised = False
             leaves: list[Tensor] = []
             fresh: list[Tensor] = []
             while result:
@@ -65,13 +65,9 @@ def commit(result: dict[Tensor, Any], done: list[Tensor]) -> None:
                 elif old is None:
                     new = g.clone() if isinstance(g, Tensor) else wrap(np.array(g))
                 else:
-                    if old.birth == USED and not advised:
-                        advised = True
-                        advise(
-                            "backward: the gradient is added to one that optimizer.step() has already used; "
-                            "call optimizer.zero_grad() before backward()"
-                        )
                     new = old + g if isinstance(g, Tensor) else wrap(np.asarray(old.array + g))
+                    if old.birth < 0 and new.op is None:
+                        new.birth = PILED
                 leaves.append(tensor)
                 fresh.append(new)
             _uninterrupted(chain(map(_set_grad, leaves, fresh), _freeing(done)))

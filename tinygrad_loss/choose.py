@@ -170,7 +170,7 @@ def _robust(loss: Loss, task: str) -> bool | None:
     try:
         if task in ("regression", "counts"):  # beside an ordinary residual, an outlier farther and farther out
             near, far = (_pull(loss, np.array([2.0, 1.0 + residual])) for residual in (10.0, 1000.0))
-            return bool(far[1] * near[0] <= 2.0 * near[1] * far[0]) if near.min() > 0 and far[0] > 0 else None
+            return bool(far[1] * near[0] <= 2.0 * near[1] * far[0]) if near[0] > 0 and far[0] > 0 else None
         if task in ("binary", "multiclass", "multilabel"):  # surer and surer of a wrong answer
             near, far = (_pull(loss, _wrong(loss, by)) for by in (5.0, 15.0))
             return bool(far.max() < 0.5 * near.max()) if near.max() > 0 else None

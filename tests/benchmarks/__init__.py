@@ -1,1 +1,1 @@
-"""Speed against torch, in one run: ``python -m tests.benchmarks``."""
+"""Speed, memory and growth against torch and others, in one run: ``python -m tests.benchmarks``."""

@@ -3,120 +3,134 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
-Step = Callable[[], object]
+Array = np.ndarray[Any, Any]
+Step = Callable[[], Any]
 
 
-def documents_loop(torch: Any) -> Step:
-    """Linear(10, 3), batch 32, CrossEntropyLoss, Adam: the tutorials' training step."""
-    torch.manual_seed(0)
-    model, criterion = torch.nn.Linear(10, 3), torch.nn.CrossEntropyLoss()
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    x, y = torch.randn(32, 10), torch.randint(0, 3, (32,))
+@dataclass(frozen=True)
+class Training:
+    """Linear and ReLU layers, CrossEntropyLoss, Adam, on one batch: what every contender starts from."""
 
-    def step() -> None:
+    parameters: list[Array]  # weight (out, in), bias (out,), and so on
+    x: Array
+    y: Array
+
+
+def training(sizes: tuple[int, ...], batch: int) -> Training:
+    rng = np.random.default_rng(0)
+    parameters = []
+    for i, o in pairwise(sizes):
+        parameters += [rng.uniform(-1, 1, size=shape).astype(np.float32) / np.float32(i**0.5) for shape in ((o, i), (o,))]
+    x = rng.normal(size=(batch, sizes[0])).astype(np.float32)
+    return Training(parameters, x, rng.integers(0, sizes[-1], size=batch))
+
+
+def training_step(torch: Any, task: Training, **adam: Any) -> Step:
+    """The step as every tutorial writes it; it returns the loss."""
+    layers: list[Any] = []
+    for weight in task.parameters[::2]:
+        layers += [torch.nn.Linear(weight.shape[1], weight.shape[0]), torch.nn.ReLU()]
+    model, criterion = torch.nn.Sequential(*layers[:-1]), torch.nn.CrossEntropyLoss()
+    if len(layers) == 2:
+        model = layers[0]
+    with torch.no_grad():
+        for parameter, start in zip(model.parameters(), task.parameters, strict=True):
+            parameter.copy_(torch.from_numpy(start))
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, **adam)
+    x, y = torch.from_numpy(task.x), torch.from_numpy(task.y)
+
+    def step() -> Any:
         optimizer.zero_grad()
-        criterion(model(x), y).backward()
+        loss = criterion(model(x), y)
+        loss.backward()
         optimizer.step()
+        return loss
 
     return step
 
 
-def mlp(sizes: tuple[int, ...], batch: int) -> Callable[[Any], Step]:
-    """Linear and ReLU layers of these sizes, CrossEntropyLoss, Adam."""
-
-    def make(torch: Any) -> Step:
-        torch.manual_seed(0)
-        layers: list[Any] = []
-        for i, o in zip(sizes, sizes[1:], strict=False):
-            layers += [torch.nn.Linear(i, o), torch.nn.ReLU()]
-        model, criterion = torch.nn.Sequential(*layers[:-1]), torch.nn.CrossEntropyLoss()
-        optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-        x, y = torch.randn(batch, sizes[0]), torch.randint(0, sizes[-1], (batch,))
-
-        def step() -> None:
-            optimizer.zero_grad()
-            criterion(model(x), y).backward()
-            optimizer.step()
-
-        return step
-
-    return make
+TINY = np.array([0.5, 1.0, -0.5], dtype=np.float32)
 
 
-def tiny_operations(torch: Any) -> Step:
-    """100 operations on 3 elements, forward and backward."""
-    x = torch.tensor([0.5, 1.0, -0.5], requires_grad=True)
+def tiny_operations(torch: Any, count: int) -> Step:
+    """``count`` operations on 3 elements, forward and backward, a multiple of 5; it returns the gradient."""
+    x = torch.from_numpy(TINY.copy()).requires_grad_()
 
-    def step() -> None:
+    def step() -> Any:
         x.grad = None
         y = x
-        for _ in range(20):
+        for _ in range(count // 5):
             y = y * x
             y = y + x
             y = torch.tanh(y)
             y = y - 0.5
             y = y * 0.9
         y.sum().backward()
+        return x.grad
 
     return step
 
 
-def _value_and_gradient(torch: Any, loss: str, arrays: list[Any], **options: Any) -> Step:
+def tiny_ufuncs(count: int) -> Step:
+    """The same by bare ufuncs: what is left of ``tiny_operations`` when there is no tape."""
+    x = TINY.copy()
+
+    def step() -> Array:
+        y, kept = x, []
+        for _ in range(count // 5):
+            before = y
+            y = np.tanh(y * x + x)
+            kept.append((before, y))
+            y = y - 0.5
+            y = y * 0.9
+        np.add.reduce(y)
+        g, total = np.ones_like(x), np.zeros_like(x)
+        for before, y in reversed(kept):
+            g = g * 0.9
+            g = g * (1 - y * y)
+            total = total + g  # of + x
+            total = total + g * before
+            g = g * x
+        return total + g
+
+    return step
+
+
+def value_and_gradient(torch: Any, loss: str, arrays: dict[str, Array], leaves: list[str], **options: Any) -> Step:
+    """The loss of the arrays, differentiated by ``leaves``; it returns the value and the gradients."""
     function = getattr(torch.nn.functional, loss)
-    tensors = [torch.from_numpy(a) for a in arrays]
-    tensors[0].requires_grad_()
+    tensors = {name: torch.from_numpy(a) for name, a in arrays.items()}
+    wanted = [tensors[name].requires_grad_() for name in leaves]
 
-    def step() -> None:
-        tensors[0].grad = None
-        function(*tensors, **options).backward()
+    def step() -> Any:
+        for leaf in wanted:
+            leaf.grad = None
+        value = function(**tensors, **options)
+        value.backward()
+        return value, [leaf.grad for leaf in wanted]
 
     return step
 
 
-def elementwise_loss(loss: str, n: int) -> Callable[[Any], Step]:
-    """Value and gradient of a loss of ``n`` float32 elements."""
+def scores(rows: int, classes: int) -> dict[str, Array]:
+    """Scores and class indices for cross_entropy."""
     rng = np.random.default_rng(0)
-    x = rng.normal(size=n).astype(np.float32)
-    t = rng.uniform(0.1, 0.9, size=n).astype(np.float32)
-    if loss == "binary_cross_entropy":
-        x = (1 / (1 + np.exp(-x))).astype(np.float32)
-    if loss == "kl_div":
-        return lambda torch: _value_and_gradient(torch, loss, [np.log(t), t[::-1].copy()], reduction="sum")
-    return lambda torch: _value_and_gradient(torch, loss, [x, t])
+    return {"input": rng.standard_normal((rows, classes), dtype=np.float32), "target": rng.integers(0, classes, size=rows)}
 
 
-def class_loss(loss: str, n: int, classes: int) -> Callable[[Any], Step]:
-    """Value and gradient of a loss of ``n`` rows against class indices, float32."""
+def alignments(t: int, n: int, c: int, s: int) -> dict[str, Array]:
+    """The arguments of ctc_loss, all of full length."""
     rng = np.random.default_rng(0)
-    z = rng.normal(size=(n, classes)).astype(np.float32)
-    if loss == "nll_loss":
-        z = (z - np.log(np.exp(z).sum(1, keepdims=True))).astype(np.float32)
-    y = rng.integers(0, classes, size=n)
-    return lambda torch: _value_and_gradient(torch, loss, [z, y])
-
-
-ELEMENTWISE = (
-    "mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-    "kl_div",
-)  # fmt: skip
-CLASSES = ("cross_entropy", "nll_loss")
-
-
-def workloads(short: bool) -> dict[str, Callable[[Any], Step]]:
-    """Every workload by its name in the table."""
-    table: dict[str, Callable[[Any], Step]] = {
-        "the documents' loop, Linear(10, 3)": documents_loop,
-        "100 tiny operations": tiny_operations,
-        "MLP 784-128-10, batch 32": mlp((784, 128, 10), 32),
-        "MLP 64-64-10, batch 64": mlp((64, 64, 10), 64),
+    z = rng.standard_normal((t, n, c), dtype=np.float32)
+    return {
+        "log_probs": z - np.log(np.exp(z).sum(-1, keepdims=True)),
+        "targets": rng.integers(1, c, size=(n, s)),
+        "input_lengths": np.full(n, t),
+        "target_lengths": np.full(n, s),
     }
-    for n in (100, 10_000) if short else (100, 10_000, 1_000_000):
-        table |= {f"{name}, {n:,} elements": elementwise_loss(name, n) for name in ELEMENTWISE}
-        table |= {f"{name}, {n // 10:,} x 10": class_loss(name, n // 10, 10) for name in CLASSES}
-    if not short:
-        table["MLP 784-256-128-10, batch 128"] = mlp((784, 256, 128, 10), 128)
-    return table

@@ -46,7 +46,9 @@ class Explanation:
             found.append((f"{name}arguments", [*rows, *(f"{k} = {_option(v)}" for k, v in part.options.items())]))
             found.append((f"{name}reduction", _reduction(part)))
             if part.values.ndim:
-                what = {"element": "elements", "example": "examples", "any": "examples"}.get(part.loss.declaration.per, "values")
+                what = {"element": "elements", "example": "examples", "any": "examples"}.get(
+                    part.loss.declaration.per, "values"
+                )
                 found.append((f"{name}worst {what}", list(_worst(part)) or ["there is none"]))
         if self.gradients:
             found.append(("gradient, its size for each example", [_sizes(n, g) for n, g in self.gradients]))

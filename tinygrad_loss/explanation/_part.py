@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import textwrap
 import warnings
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,19 @@ _COUNTS = "how often each value counts"
 
 def _describe(domain: Domain, options: dict[str, Any]) -> str:
     return domain.describe if "ignore_index" in options else domain.describe.removesuffix(" (or ignore_index)")
+
+
+@cache
+def _source(formula: Callable[..., Any], name: str) -> str:
+    try:
+        body = textwrap.dedent(inspect.getsource(formula))
+    except (OSError, TypeError):  # typed into a prompt that keeps no source
+        return f"# its source is not at hand: {name}({', '.join(inspect.signature(formula).parameters)})"
+    if formula.__doc__ is not None:
+        quotes = min(("'''", '"""'), key=lambda q: body.find(q) % (len(body) + 1))
+        if quotes in body:
+            body = body[body.index(quotes, body.index(quotes) + 3) + 3 :]
+    return textwrap.dedent(body).strip("\n")
 
 
 class Part:
@@ -94,15 +109,7 @@ class Part:
     @property
     def formula(self) -> str:
         """The source of the formula, without its docstring."""
-        try:
-            body = textwrap.dedent(inspect.getsource(self.loss.formula))
-        except (OSError, TypeError):  # typed into a prompt that keeps no source
-            return f"{self.loss.name}{inspect.signature(self.loss.formula)}"
-        if self.loss.formula.__doc__ is not None:
-            quotes = min(("'''", '"""'), key=lambda q: body.find(q) % (len(body) + 1))
-            if quotes in body:
-                body = body[body.index(quotes, body.index(quotes) + 3) + 3 :]
-        return textwrap.dedent(body).strip("\n")
+        return _source(self.loss.formula, self.loss.name)
 
     def worst(self, count: int = WORST) -> list[tuple[tuple[int, ...], float]]:
         """The places with the largest values, nan first."""

@@ -19,7 +19,8 @@ class Binding:
     """The result of matching shapes and dtypes: which domains hold, the sizes of the axes, the casts to make."""
 
     __slots__ = (
-        "bare", "batched", "calls", "casts", "checks", "composed", "count", "half", "plain", "routes", "shape", "signature", "sizes",
+        "bare", "batched", "calls", "casts", "checks", "composed", "count", "half", "plain", "routes", "shape",
+        "signature", "sizes",
         "specs", "suspects",
     )  # fmt: skip
 
@@ -240,7 +241,7 @@ def _hint(spec: Spec, shape: tuple[int, ...], expected: tuple[int, ...], sizes: 
                 f" for input {first}: the class axis is axis 1 and you seem to have it last; use input.swapaxes(1, -1)"
             )
         return f" for input {first}, whose axis {min(1, len(first) - 1)} is the classes; one target per example"
-    if shape == (*expected, 1) or (len(shape) == len(expected) + 1 and shape[:-1] == expected):
+    if shape == (*expected, 1):
         return "; use target.squeeze(-1)"
     if expected == (*shape, 1):
         return (

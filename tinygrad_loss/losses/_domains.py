@@ -114,9 +114,11 @@ class LogitsDomain(Domain):
                 return
             softmax = bool((np.abs(sums_over_classes(array, axis) - 1) < 1e-3).all())
         if softmax:
+            name = where.split(":")[0]
+            other = ", or nll_loss(p.log(), target)" if name == "cross_entropy" else ""
             advise(
-                f"{where} looks like probabilities (the rows sum to 1); {where.split(':')[0]} applies log_softmax "
-                "itself: pass the logits, or nll_loss(p.log(), target)"
+                f"{where} looks like probabilities (the rows sum to 1); {name} applies log_softmax itself: pass the "
+                f"logits{other}"
             )
 
 

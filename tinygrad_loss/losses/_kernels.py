@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..dtypes import Array
-from .classification import binary_cross_entropy_with_logits, cross_entropy, nll_loss
+from .classification import cross_entropy, nll_loss
 from .regression import huber_loss, mse_loss, smooth_l1_loss
 
 _CHUNK = 1024  # terms of a float32 dot product: its error stays below one unit in the last place
@@ -70,60 +70,6 @@ def smooth_l1(arrays: list[Any], options: dict[str, Any], factor: float, outs: l
     if beta < 1e-30:
         return None
     return _huber(x, target, beta, factor / beta, outs) / float(beta)
-
-
-_ONE_BIT, _SIGN = np.int32(0x00800000), 8  # a bit that 1.0 has and 0.0 has not, and how far it is from the sign
-_SUB = 1 << 14  # elements of a float64 temporary
-_PRODUCT = 32  # that many 1 + exp(v), v up to _STEEP, stay below float64's largest number
-_STEEP, _CERTAIN = 21.0, 1e-7
-
-
-@binary_cross_entropy_with_logits.kernel
-def binary_cross_entropy_of_logits(
-    arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]
-) -> float | None:
-    """float32 logits and targets 0 or 1: softplus(v) with v = -x for target 1 and x for 0, its slope sigmoid(v).
-
-    In float64; the logarithms of 32 factors 1 + exp(v) are taken as one logarithm of their product.
-    """
-    x, target, weight, pos_weight = arrays
-    if (
-        weight is not None
-        or pos_weight is not None
-        or outs[1] is not None
-        or not (target.dtype == x.dtype == np.float32)
-    ):
-        return None
-    x, bits = np.ravel(x), np.ravel(target).view(np.int32)
-    flip = np.bitwise_and(bits, _ONE_BIT)
-    if not np.array_equal(flip * np.int32(127), bits):
-        return None
-    out = None if outs[0] is None else outs[0].reshape(-1)
-    np.left_shift(flip, _SIGN, out=flip)  # the sign bit for a target of 1
-    v = np.bitwise_xor(x.view(np.int32), flip)
-    signed = v.view(np.float32)
-    if not np.maximum.reduce(signed) < _STEEP:
-        return None
-    e, p = np.empty(min(_SUB, x.size)), np.empty(min(_SUB, x.size))
-    summed = 0.0
-    for start in range(0, x.size, _SUB):
-        some = signed[start : start + _SUB]
-        a, b = e[: some.size], p[: some.size]
-        a[...] = some
-        np.exp(a, a)
-        np.add(a, 1.0, out=b)
-        whole = some.size - some.size % _PRODUCT
-        products = np.multiply.reduce(b[:whole].reshape(_PRODUCT, -1), 0)
-        summed += float(np.add.reduce(np.log(products))) + float(np.add.reduce(np.log(b[whole:])))
-        if out is not None:
-            np.divide(a, b, out=a)
-            np.multiply(a, factor, out=out[start : start + _SUB], casting="same_kind")
-    if summed < _CERTAIN * x.size:
-        return None  # 1 + exp(v) has lost the digits of exp(v)
-    if out is not None:
-        slope = out.view(np.int32)
-        np.bitwise_xor(slope, flip, out=slope)
-    return summed
 
 
 @nll_loss.kernel

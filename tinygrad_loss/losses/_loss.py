@@ -278,6 +278,9 @@ def loss(
     def declare(function: Callable[..., Any]) -> Loss:
         made = Loss(function, Declaration(function, order, batchmean, reduction), node, mixes)
         made.Module = module_class(made, module, module_order, made.declaration)
+        known, own = LOSSES.get(made.name), __name__.rpartition(".")[0]
+        if known is not None and known.__module__.startswith(own) and not made.__module__.startswith(own):
+            raise ValueError(f"@loss {made.name}: the library has a loss of this name; call yours another")
         LOSSES[made.name] = made
         return made
 

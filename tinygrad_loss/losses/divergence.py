@@ -63,7 +63,7 @@ def js_div(input: Log[Tensor, "..."], target: Distribution[Tensor, "..."], *, lo
     return js_cost(input.double(), target.double(), log_target=log_target).to(input.dtype)
 
 
-@loss
+@loss(module="DistillationLoss", module_order="temperature alpha reduction")
 def distillation_loss(
     student: Logits[Tensor, "[N] C *"],
     teacher: Logits[Tensor, "[N] C *"],

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ..backward import USED
+from ..backward import PILED, USED
+from ..callsite import advise
 from ..modes import enable_grad
 from ..quiet import QUIET, enter_quiet, leave_quiet
 from ..state_dict import cast_exactly
@@ -124,6 +125,11 @@ class Optimizer:
             raise RuntimeError(
                 f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first, and check that "
                 "the loss depends on the parameters given to the optimizer"
+            )
+        if any(p._grad.birth == PILED for _, chunk in work for p in chunk.params):
+            advise(
+                f"{type(self).__name__}.step: a gradient was added to one that an earlier step has already used; "
+                "call optimizer.zero_grad() before backward()"
             )
         token = enter_quiet(QUIET)
         try:

@@ -51,10 +51,11 @@ COSTS: dict[str, tuple[str, ...]] = {
         "The slope is 2 x near 0 and fades as 2 / x far away.", "g · 2 · x / (1 + x²)",
     ),
     "log_twice_sigmoid": (
-        "x", "The logarithm of twice the sigmoid: x / 2 near 0.", "y = log(2 · σ(x))", "The slope is σ(−x).", "g · σ(−x)",
+        "x", "The logarithm of twice the sigmoid: x / 2 near 0.", "y = log(2 · σ(x))", "The slope is σ(−x).",
+        "g · σ(−x)",
     ),
     "js_cost": (
-        "x t", "What one class adds to the Jensen-Shannon divergence of q = exp(x) and p = t; with log_target, p = exp(t).",
+        "x t", "What one class adds to the divergence (Jensen-Shannon) of q = exp(x) and p = t (with log_target, exp(t)).",
         "y = (t · log(t / m) + exp(x) · log(exp(x) / m)) / 2, m = (t + exp(x)) / 2",
         "Each side is pulled towards the mean m of the two.", "g · exp(x) · log(exp(x) / m) / 2", "g · log(t / m) / 2",
     ),

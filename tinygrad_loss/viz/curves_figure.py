@@ -62,7 +62,8 @@ def figure_of(width: float, height: float) -> Figure:
 
     def savefig(self: Any, fname: Any, **options: Any) -> None:
         options = {"facecolor": PAPER, "dpi": 2 * _DOTS, **options}
-        Figure.savefig(self, fname, **options)
+        with style():  # ticks are made when they are drawn
+            Figure.savefig(self, fname, **options)
 
     kind = type("Plot", (Figure,), {"_repr_mimebundle_": bundle, "savefig": savefig})
     made: Figure = kind(figsize=(width, height), layout="constrained", facecolor=PAPER)
@@ -85,6 +86,7 @@ def key(figure: Figure, handles: Sequence[Any], width: float) -> None:
     """The legend, below everything, in as many columns as there is room for."""
     longest = max((len(str(h.get_label())) for h in handles), default=0)
     columns = max(1, min(len(handles), int(width * 14 / (longest + 7))))
+    columns = -(-len(handles) // max(1, -(-len(handles) // columns)))  # rows of equal length
     made = figure.legend(handles=handles, loc="outside lower center", ncols=columns, handlelength=3.2)
     for text in made.get_texts():
         text.set_color(INK)
