@@ -8,6 +8,7 @@ tensor(0.0700)
 
 import gc
 import sys
+from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
 _collecting = gc.isenabled()
@@ -69,7 +70,9 @@ from .nn.functional import (
     tanh,
     xlogy,
 )
+from .nn.functional import clamp as clip
 from .ops import operators as operators  # gives Tensor its methods
+from .ops.closeness import allclose, equal, isclose
 from .ops.elementwise import (
     abs,
     add,
@@ -201,23 +204,23 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "Generator", "LossWarning", "Size", "Tensor", "abs", "add", "all", "amax", "amin", "any", "arange", "argmax",
-    "argmin", "argsort", "as_tensor", "autograd", "bernoulli", "binary_log_likelihood", "bmm", "bool",
-    "broadcast_to", "cat", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clone", "concat", "cos", "cumsum",
-    "default_generator", "device", "diagonal", "div", "dot", "double", "dtype", "empty", "empty_like",
-    "enable_grad", "eq", "erf", "exp", "explain", "expm1", "eye", "flatten", "float", "float16", "float32",
-    "float64", "floor", "floor_divide", "from_numpy", "full", "full_like", "gather", "ge", "get_default_dtype",
-    "get_num_threads", "get_rng_state", "gt", "half", "index_select", "inference_mode", "initial_seed", "int",
-    "int16", "int32", "int64", "int8", "is_grad_enabled", "isfinite", "isinf", "isnan", "le", "linspace", "load",
-    "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not", "logical_or", "logsigmoid", "logsumexp",
-    "long", "loss", "losses", "lt", "manual_seed", "masked_fill", "masked_select", "matmul", "max", "maximum",
-    "mean", "min", "minimum", "mm", "movedim", "mul", "multinomial", "mv", "narrow", "ne", "neg", "nn", "no_grad",
-    "norm", "normal", "one_hot", "ones", "ones_like", "optim", "outer", "permute", "pick", "pow", "primitive",
-    "prod", "rand", "rand_like", "randint", "randint_like", "randn", "randn_like", "randperm", "reciprocal", "relu",
-    "remainder", "repeat", "reshape", "round", "rsqrt", "save", "scatter", "scatter_add", "scope", "seed", "select",
-    "set_default_dtype", "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state",
-    "set_value_checks", "short", "sigmoid", "sign", "sin", "softmax", "softplus", "sort", "split", "sqrt", "square",
-    "squeeze", "stack", "std", "sub", "sum", "swapaxes", "t", "take_along_dim", "tanh", "tensor", "times_log",
-    "topk", "transpose", "tril", "triu", "true_divide", "uint8", "unbind", "unsqueeze", "utils", "var", "viz",
-    "where", "which_loss", "xlogy", "zeros", "zeros_like",
+    "Generator", "LossWarning", "Size", "Tensor", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange",
+    "argmax", "argmin", "argsort", "as_tensor", "autograd", "bernoulli", "binary_log_likelihood", "bmm", "bool",
+    "broadcast_to", "cat", "ceil", "chunk", "clamp", "clamp_max", "clamp_min", "clip", "clone", "concat", "cos",
+    "cumsum", "default_generator", "device", "diagonal", "div", "dot", "double", "dtype", "e", "empty",
+    "empty_like", "enable_grad", "eq", "equal", "erf", "exp", "explain", "expm1", "eye", "flatten", "float",
+    "float16", "float32", "float64", "floor", "floor_divide", "from_numpy", "full", "full_like", "gather", "ge",
+    "get_default_dtype", "get_num_threads", "get_rng_state", "gt", "half", "index_select", "inf", "inference_mode",
+    "initial_seed", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "isclose", "isfinite", "isinf",
+    "isnan", "le", "linspace", "load", "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not",
+    "logical_or", "logsigmoid", "logsumexp", "long", "loss", "losses", "lt", "manual_seed", "masked_fill",
+    "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "movedim", "mul", "multinomial",
+    "mv", "nan", "narrow", "ne", "neg", "nn", "no_grad", "norm", "normal", "one_hot", "ones", "ones_like", "optim",
+    "outer", "permute", "pi", "pick", "pow", "primitive", "prod", "rand", "rand_like", "randint", "randint_like",
+    "randn", "randn_like", "randperm", "reciprocal", "relu", "remainder", "repeat", "reshape", "round", "rsqrt",
+    "save", "scatter", "scatter_add", "scope", "seed", "select", "set_default_dtype", "set_grad_enabled",
+    "set_num_threads", "set_printoptions", "set_rng_state", "set_value_checks", "short", "sigmoid", "sign", "sin",
+    "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "swapaxes",
+    "t", "take_along_dim", "tanh", "tensor", "times_log", "topk", "transpose", "tril", "triu", "true_divide",
+    "uint8", "unbind", "unsqueeze", "utils", "var", "viz", "where", "which_loss", "xlogy", "zeros", "zeros_like",
 ]  # fmt: skip

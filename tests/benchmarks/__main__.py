@@ -21,6 +21,7 @@ from .report import HEADER, Row, growth, growth_line, line, verdicts
 
 GROUPS = ("loops", "tape", "named", "losses", "processes")
 PACKAGES = ("numpy", "torch", "jax", "mygrad", "autograd")
+LEGEND = "ratio: torch's time divided by ours, above 1 ours is faster, the median of interleaved rounds; in brackets the other contenders'"
 
 
 def options() -> argparse.Namespace:
@@ -98,7 +99,7 @@ def main() -> None:
     numbers = chosen.threads or ([1] if chosen.short else sorted({1, processors()}))
     about, rows = machine(), []
     if not chosen.json:
-        print(", ".join(f"{k} {v}" for k, v in about.items()), "", HEADER, sep="\n", flush=True)
+        print(", ".join(f"{k} {v}" for k, v in about.items()), LEGEND, "", HEADER, sep="\n", flush=True)
     for threads in numbers:
         if threads > 1 and about["load"] > 1:
             print(f"{about['load']} processes were busy at the start: {threads} threads share processors with them, "

@@ -9,6 +9,7 @@ from ._plan import total
 from .margin import margin_ranking_loss, multi_margin_loss, multilabel_margin_loss
 
 _SUB = 1 << 14  # elements of a temporary
+_CLASSES = 127  # what a byte counts
 
 
 def _same_floats(*arrays: Any) -> bool:
@@ -63,35 +64,44 @@ def multi_margin(arrays: list[Any], options: dict[str, Any], factor: float, outs
 @multilabel_margin_loss.kernel
 def multilabel_margin(arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]) -> float | None:
     """For one column of labels after the other h = max(1 - own + x, 0), x being -inf for every class that is listed:
-    a slope of 1, and minus their sum for the own class. Classes by rows, so that examples lie side by side."""
+    a slope of 1, and minus their sum for the own class. Classes by rows, so that examples lie side by side; one more
+    row is the class of those who list nothing in a column."""
     x, target = arrays
-    if x.ndim != 2 or target.shape != x.shape or not _same_floats(x) or not x.size or x.shape[1] > _SUB:
+    if x.ndim != 2 or target.shape != x.shape or not _same_floats(x) or not x.size or x.shape[1] > _CLASSES:
         return None
     kind, classes = x.dtype.type, x.shape[1]
     zero, by = kind(0), kind(factor / classes)
     summed, step = 0.0, max(1, _SUB // classes)
     for start in range(0, len(x), step):
-        others = np.array(x[start : start + step].T, order="C")
-        labels = np.array(target[start : start + step].T, order="C")
-        columns = np.arange(others.shape[1])
-        listed = np.logical_and.accumulate(labels >= 0, axis=0)
-        longest = int(np.count_nonzero(np.logical_or.reduce(listed, 1)))
-        labels = np.where(listed[:longest], labels[:longest], 0)
-        shifts = np.where(listed[:longest], kind(1) - others[labels, columns], kind(-np.inf))
-        row, column = np.nonzero(listed)
-        others[labels[row, column], column] = -np.inf
-        slope = np.zeros_like(others)
-        own, h = np.zeros(shifts.shape, x.dtype), np.empty_like(others)
+        some, labels = x[start : start + step], np.array(target[start : start + step].T, np.int64, order="C")
+        count = len(some)
+        nothing = np.logical_or.accumulate(labels < 0, axis=0)
+        longest = classes - int(np.count_nonzero(np.logical_and.reduce(nothing, 1)))
+        labels[nothing] = classes
+        places = labels[:longest]
+        np.multiply(places, count, out=places)
+        np.add(places, np.arange(count), out=places)
+        scores = np.empty((classes + 1, count), x.dtype)
+        scores[:classes], scores[classes] = some.T, np.inf
+        shifts = kind(1) - scores.take(places)
+        scores.reshape(-1)[places] = -np.inf
+        others = scores[:classes]
+        h, above = np.empty_like(others), np.empty(others.shape, bool)
+        slope, own = np.zeros(others.shape, np.int8), np.zeros((longest, count), np.int8)
         for k in range(longest):
             np.add(others, shifts[k], out=h)
             np.maximum(h, zero, out=h)
             summed += total(h)
             if outs[0] is not None:
-                above = np.greater(h, zero)
-                np.add(slope, above, out=slope)
-                np.add.reduce(above, 0, dtype=x.dtype, out=own[k])
+                np.greater(h, zero, out=above)
+                ones = above.view(np.int8)
+                np.add(slope, ones, out=slope)
+                np.add.reduce(ones, 0, dtype=np.int8, out=own[k])
         if outs[0] is not None:
+            gradient = np.zeros_like(scores)
+            np.multiply(slope, by, out=gradient[:classes])
+            flat, pulled = gradient.reshape(-1), own * by
             for k in range(longest):
-                slope[labels[k], columns] -= own[k]  # 0 where nothing is listed
-            np.multiply(slope.T, by, out=outs[0][start : start + step])
+                flat[places[k]] -= pulled[k]
+            outs[0][start : start + step] = gradient[:classes].T
     return summed / classes

@@ -1,7 +1,4 @@
-"""Kernels of distances and angles of vectors: float32 in, float64 inside, where no square overflows (see _kernels.py).
-
-The vectors stand upright, side by side: what is one number for each of them then multiplies whole rows.
-"""
+"""Kernels of distances and angles of vectors, for float32 and lengths whose squares it holds (see _kernels.py)."""
 
 from typing import Any
 
@@ -10,9 +7,10 @@ import numpy as np
 from ..dtypes import Array
 from .metric import cosine_embedding_loss, triplet_margin_loss, triplet_margin_with_distance_loss
 
-_SUB = 1 << 16  # elements of a temporary
+_SUB = 1 << 15  # elements of a temporary
+_NARROW, _WIDE = 64, 256  # elements of a vector
 _TINY = 2.0**-14  # squared length: a shorter vector goes without the 1e-12
-_NOTHING = 1e-60  # squared length: a shorter vector, or one of 0, is the formula's
+_LEAST, _MOST = 1e-30, 1e30  # squared lengths: what is outside, as a vector of 0 is, is the formula's
 _CERTAIN = 1e-7  # mean value: below, 1 - cos has lost digits that float32 could show
 
 
@@ -24,16 +22,20 @@ def _vectors(*arrays: Any) -> list[Array] | None:
     return [a.reshape(-1, x.shape[-1]) for a in arrays]
 
 
-def _upright(x: Array) -> Array:
-    return x.T.astype(np.float64, order="C")
-
-
 def _dots(x: Array, y: Array, work: Array) -> Any:
-    return np.add.reduce(np.multiply(x, y, out=work), 0)
+    """x . y of each row, in float64 for wide ones."""
+    width = x.shape[1]
+    if width <= _NARROW:
+        return np.dot(np.multiply(x, y, out=work), np.ones(width, x.dtype))
+    return np.vecdot(x, y) if width <= _WIDE else np.vecdot(x, y, dtype=np.float64)
 
 
-def _write(out: Array, x: Array) -> None:
-    out[...] = x.T
+def _within(lengths: Any) -> bool:
+    return bool(np.minimum.reduce(lengths, axis=None) > _LEAST and np.maximum.reduce(lengths, axis=None) < _MOST)
+
+
+def _column(x: Any) -> Any:
+    return x.astype(np.float32)[:, None]
 
 
 def _triplets(arrays: list[Any], eps: float, margin: float, factor: float, outs: list[Any]) -> float | None:
@@ -45,26 +47,29 @@ def _triplets(arrays: list[Any], eps: float, margin: float, factor: float, outs:
     into = [None if o is None else o.reshape(-1, width) for o in outs]
     summed, step = 0.0, max(1, _SUB // width)
     for start in range(0, len(vectors[0]), step):
-        u, v, work = [_upright(x[start : start + step]) for x in vectors]
-        np.subtract(u, v, out=v)
-        np.subtract(u, work, out=u)
-        u, v = v, u
-        np.add(u, eps, out=u)
-        np.add(v, eps, out=v)
-        near, far = np.sqrt(_dots(u, u, work)), np.sqrt(_dots(v, v, work))
+        a, b, c = [x[start : start + step] for x in vectors]
+        work, u, v = np.empty(a.shape, np.float32), a - b, a - c
+        np.add(u, np.float32(eps), out=u)
+        np.add(v, np.float32(eps), out=v)
+        squares = np.array([_dots(u, u, work), _dots(v, v, work)], np.float64)
+        if not _within(squares):
+            return None
+        near, far = lengths = np.sqrt(squares)
         value = near - far
         value += margin
-        active = factor * (value >= 0.0)
+        active = np.greater_equal(value, 0.0) * factor / lengths
         summed += float(np.add.reduce(np.maximum(value, 0.0)))
         part = [None if o is None else o[start : start + step] for o in into]
-        np.multiply(u, active / np.maximum(near, _NOTHING), out=u)
-        np.multiply(v, active / np.maximum(far, _NOTHING), out=v)
+        if part[0] is not None or part[1] is not None:
+            np.multiply(u, _column(active[0]), out=u)
+        if part[0] is not None or part[2] is not None:
+            np.multiply(v, _column(active[1]), out=v)
         if part[0] is not None:
-            _write(part[0], np.subtract(u, v, out=work))
+            np.subtract(u, v, out=part[0])
         if part[1] is not None:
-            _write(part[1], np.negative(u, out=u))
+            np.negative(u, out=part[1])
         if part[2] is not None:
-            _write(part[2], v)
+            part[2][...] = v
     return summed
 
 
@@ -86,29 +91,32 @@ def triplet_margin_with_distance(
 
 @cosine_embedding_loss.kernel
 def cosine_embedding(arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]) -> float | None:
-    """cos = a.b / sqrt(A B) with A = a.a + 1e-12: its slope is b / sqrt(A B) - cos * a / A."""
+    """cos = a.b / sqrt(A B) with A = a.a + 1e-12, in float64: its slope is b / sqrt(A B) - cos * a / A."""
     vectors = _vectors(*arrays[:2])
     if vectors is None or outs[2] is not None:
         return None
-    (x, y), target, width = vectors, arrays[2].reshape(-1), vectors[0].shape[1]
+    target, width, margin = arrays[2].reshape(-1), vectors[0].shape[1], options["margin"]
     into = [None if o is None else o.reshape(-1, width) for o in outs[:2]]
     summed, step = 0.0, max(1, _SUB // width)
-    for start in range(0, len(x), step):
-        a, b = _upright(x[start : start + step]), _upright(y[start : start + step])
+    for start in range(0, len(target), step):
+        x, y = [v[start : start + step] for v in vectors]
+        a, b = x.astype(np.float64), y.astype(np.float64)
         work = np.empty(a.shape)
         dot, lengths = _dots(a, b, work), np.array([_dots(a, a, work), _dots(b, b, work)])
-        if not np.minimum.reduce(lengths, axis=None) > _NOTHING:
+        if not _within(lengths):
             return None
-        lengths += 1e-12 * (lengths >= _TINY)
+        lengths += np.greater_equal(lengths, _TINY) * 1e-12
         root = 1.0 / np.sqrt(lengths[0] * lengths[1])
         cosine = dot * root
         similar = np.equal(target[start : start + step], 1)
-        different = cosine - options["margin"]
-        summed += float(np.dot(similar, 1.0 - cosine)) + float(np.dot(~similar, np.maximum(different, 0.0)))
-        by = ((different >= 0.0) & ~similar) * factor - similar * factor
-        across, along = by * root, (by * cosine) / lengths
-        for o, me, you, scale in zip(into, (a, b), (b, a), along, strict=True):
+        different = cosine - margin
+        active = np.greater_equal(different, 0.0) & ~similar
+        summed += float(np.dot(similar, 1.0 - cosine)) + float(np.dot(active, different))
+        by = np.subtract(active, similar, dtype=np.float64) * factor
+        across, along = _column(by * root), by * cosine / lengths
+        for o, me, you, scale in zip(into, (x, y), (y, x), along, strict=True):
             if o is not None:
-                np.multiply(me, scale, out=work)
-                _write(o[start : start + step], np.subtract(you * across, work, out=work))
-    return summed if summed > _CERTAIN * len(x) else None
+                out = o[start : start + step]
+                np.multiply(you, across, out=out)
+                np.subtract(out, me * _column(scale), out=out)
+    return summed if summed > _CERTAIN * len(target) else None
