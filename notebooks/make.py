@@ -13,7 +13,7 @@ from nbclient import NotebookClient
 from PIL import Image
 
 HERE = Path(__file__).parent
-COLOURS = 64  # enough for curves, and a fourth of the size
+COLOURS = 128  # enough for curves, and a third of the size
 
 
 def notebooks() -> list[Path]:

@@ -109,7 +109,7 @@ def kept_rows(mask: Array, shape: tuple[int, ...]) -> Array:
 # Masks.
 
 
-@at_most(8)
+@at_most(6)
 def law_mask(loss: Loss, sample: LossSample) -> None:
     """What is masked counts as if it were not there, whatever its values, and its gradient is exactly 0."""
     if sample.batched:
@@ -146,7 +146,7 @@ def check_mask(loss: Loss, sample: LossSample) -> None:
         close(none[keep], whole, 1e-13, f"none with mask {mask.tolist()}")
 
 
-@at_most(8)
+@at_most(5)
 def law_mask_module(loss: Loss, sample: LossSample) -> None:
     """The module takes weights and masks as the function does."""
     if sample.batched:

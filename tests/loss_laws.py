@@ -136,7 +136,7 @@ def check_derivatives(loss: Loss, sample: LossSample, reduction: str, names: lis
         close(h, expected, 1e-6, f"{reduction}: second derivative by {name} against differences of the first", least=1e-2)
 
 
-@at_most(12)
+@at_most(10)
 def law_derivatives(loss: Loss, sample: LossSample) -> None:
     """First and second derivatives by every argument of floats are those of finite differences."""
     sample = interior(sample)
@@ -160,7 +160,7 @@ def law_jacobian(loss: Loss, sample: LossSample) -> None:
     assert autograd.gradgradcheck(of_leaves, tuple(given.values()), eps=1e-6, atol=1e-6, rtol=1e-5)
 
 
-@at_most(12)
+@at_most(8)
 def law_two_modes(loss: Loss, sample: LossSample) -> None:
     """A plain backward and one that records itself give the same gradients."""
     for reduction in reductions(loss):
@@ -169,7 +169,7 @@ def law_two_modes(loss: Loss, sample: LossSample) -> None:
             close(plainly[name], taped[name], 1e-13, f"{reduction}: gradient of {name}, plain against recorded")
 
 
-@at_most(8)
+@at_most(6)
 def law_kernel(loss: Loss, sample: LossSample) -> None:
     """A kernel by hand, where there is one, agrees with the formula."""
     kernel = loss._kernel

@@ -18,7 +18,7 @@ from .loss_samples import LossSample
 from .samples import Array, seeded
 
 
-@at_most(12)
+@at_most(6)
 def law_dtypes(loss: Loss, sample: LossSample) -> None:
     """float32 agrees with float64 and stays float32; float16 is accepted, stays, and is finite."""
     for reduction in reductions(loss):
@@ -36,7 +36,7 @@ def law_dtypes(loss: Loss, sample: LossSample) -> None:
                     close(a, b, 10 * rtol, f"{kind.__name__}: gradient of {name}", least=0.1)
 
 
-@at_most(6)
+@at_most(5)
 def law_nan(loss: Loss, sample: LossSample) -> None:
     """A nan that could have mattered comes out, or is refused: in the value, and in the gradient."""
     if sample.ignores or not 0 < sample.size <= 36:
@@ -98,7 +98,7 @@ def _with_row(sample: LossSample, name: str, row: int, values: Array) -> Array:
     return x
 
 
-@at_most(6)
+@at_most(5)
 def law_extremes(loss: Loss, sample: LossSample) -> None:
     """Finite in, no nan out, in value and gradient, with huge, tiny, equal and zero values; nothing is reported.
 

@@ -15,7 +15,7 @@ from .loss_samples import LossSample, call
 from .samples import seeded
 
 
-@at_most(12)
+@at_most(8)
 def law_weights(loss: Loss, sample: LossSample) -> None:
     """Values are multiplied by their weight, and the mean divides by the sum of what was counted."""
     fits = counted(loss, sample, "sample_weight")
@@ -35,7 +35,7 @@ def law_weights(loss: Loss, sample: LossSample) -> None:
             assert y.array.dtype == np.float64
 
 
-@at_most(10)
+@at_most(6)
 def law_weights_repeat(loss: Loss, sample: LossSample) -> None:
     """A weight of 2 is the example twice, one of 0 is none: values and gradients."""
     fits = counted(loss, sample, "sample_weight")
@@ -47,7 +47,7 @@ def law_weights_repeat(loss: Loss, sample: LossSample) -> None:
         check_deleted(loss, sample, sample, rows, f"weights {times.tolist()}", sample_weight=times.reshape(shape).astype(float))
 
 
-@at_most(8)
+@at_most(6)
 def law_weights_and_mask(loss: Loss, sample: LossSample) -> None:
     """Weights and a mask together: what is left, weighted; weights of the masked do not matter."""
     fits = counted(loss, sample, "mask")
@@ -68,7 +68,7 @@ def law_weights_and_mask(loss: Loss, sample: LossSample) -> None:
         assert not g["sample_weight"][~mask].any(), f"{reduction}: gradient of a masked weight"
 
 
-@at_most(6)
+@at_most(5)
 def law_weights_derivatives(loss: Loss, sample: LossSample) -> None:
     """The loss is differentiable by its weights, twice, alone and together with its arguments."""
     fits = counted(loss, sample, "sample_weight")
@@ -80,7 +80,7 @@ def law_weights_derivatives(loss: Loss, sample: LossSample) -> None:
         check_derivatives(loss, sample, reduction, continuous(sample), sample_weight=weight)
 
 
-@at_most(8)
+@at_most(6)
 def law_weight_of_zero(loss: Loss, sample: LossSample) -> None:
     """A weight of 0 leaves an example out also where its loss overflows."""
     fits = counted(loss, sample, "sample_weight")

@@ -28,7 +28,7 @@ from tinygrad_loss.losses._loss import Loss
 BLOCK = 500  # examples of one call
 WEIGHTS = (0.0, 0.5, 1.0, 2.0)  # what is weighted by 1e-30 overflows before it is weighted
 # Where numbers of either sign are added up, or products of them, the largest leave no float for what is between.
-LIMITS = {"linear_cross_entropy": 0.45, "crf1d_loss": 0.98}  # powers of the largest number that draws go up to
+LIMITS = {"linear_cross_entropy": 0.45, "crf1d_loss": 0.98, "ranking_softmax_loss": 0.98}  # powers of the largest number that draws go up to
 POOL_USES = 20
 _POOLS: dict[Any, tuple[int, Any]] = {}
 SLACK = 64.0  # a sum of a few dozen numbers near the largest is beyond it

@@ -7,7 +7,7 @@ from typing import Any
 
 from mpmath import mp, mpf
 
-from .exact import Exact, function, power, rounded, several, sigmoid, softplus, sum_, total
+from .exact import TAPE, Exact, function, power, rounded, several, sigmoid, softplus, sum_, total
 from .references_functions import minus_log_softmax
 from .references_regression import weighted
 from .registry import of_element, of_example
@@ -93,11 +93,12 @@ def sparsemax_loss(input: list[Exact], target: int) -> Exact:
 
 @of_element
 def binary_cross_entropy(input: Exact, target: Exact, weight: Exact | None = None) -> Exact:
-    """torch's: logarithms at least -100, the derivative (p - t) / max(p (1 - p), 1e-12)."""
+    """torch's: logarithms at least -100, the derivative (p - t) / max(p (1 - p), 1e-12); 1 - p of a float32 at least 3e-8."""
     p, t = input.v, target.v
     yes = min(-mp.log(p), 100) if p else mpf(100)
     no = min(-mp.log1p(-p), 100) if p != 1 else mpf(100)
-    slope = (p - t) / max(p * (1 - p), mpf(1e-12))
+    missed = max(1 - p, mpf(3e-8)) if TAPE.eps > 1e-10 else 1 - p
+    slope = (p - t) / max(p * missed, mpf(1e-12))
     return weighted(several(t * yes + (1 - t) * no, [(input, slope)]), weight)
 
 

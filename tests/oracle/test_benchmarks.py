@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import tinygrad_loss as tl
-from tests.benchmarks import registry, workloads
+from tests.benchmarks import registry, report, workloads
 
 torch = pytest.importorskip("torch", reason="the oracle: pip install '.[oracle]'")
+measure = pytest.importorskip("tests.benchmarks.measure")
 
 NAMES = registry.shared_losses(torch.nn.functional)
 OF_SCORES = {"ctc_loss"}  # torch's gradient is that of the scores before a log_softmax
@@ -49,3 +50,16 @@ def test_alignments() -> None:
     arrays = workloads.alignments(6, 2, 5, 3)
     ours, theirs = (workloads.value_and_gradient(lib, "ctc_loss", arrays, ["log_probs"])()[0].item() for lib in (tl, torch))
     assert ours == pytest.approx(theirs, rel=1e-5)
+
+
+def test_rows() -> None:
+    before = tl.get_num_threads(), torch.get_num_threads()
+    try:
+        plan = measure.Plan(1, only="mse_loss", groups=("losses",), sizes=(100, 10_000), seconds=0.01)
+        rows = list(measure.measure(plan))
+    finally:
+        tl.set_num_threads(before[0])
+        torch.set_num_threads(before[1])
+    assert [r["workload"] for r in rows] == [f"mse_loss, {n} elements, {d}" for n in ("100", "10,000") for d in ("float32", "float64")]
+    assert [r["goal"] for r in rows] == [None, None, ">= 1", ">= 1"]
+    assert set(rows[0]["ratios"]) == {"torch", "numpy"} and all(report.line(r) for r in rows)

@@ -30,6 +30,7 @@ LIMITS = [  # torch's answer is no number, or has lost its digits, where the lim
     Deviation("F.softplus(t([21.0]).double()) - 21", [0.0], [7.582557e-10], "log(1 + exp(-21)): no threshold"),
     Deviation("F.binary_cross_entropy_with_logits(t([-40.0]), t([0.0]))", 0.0, TINY, "the mirror image of (40, 1), which torch gets right"),
     Deviation("grad(lambda x: F.binary_cross_entropy_with_logits(x, t([1.0])), [40.0])", [0.0], [-TINY], "-sigmoid(-40)"),
+    Deviation("grad(lambda x: F.binary_cross_entropy(x, t([0.0])), [1.0])", [1e12], [33333334.0], "a float32 that was rounded to 1: 1 - p may be 3e-8"),
     Deviation("F.binary_cross_entropy_with_logits(t([-inf]), t([0.0]))", nan, 0.0, "log(1 + exp(-inf)) is 0"),
     Deviation("F.binary_cross_entropy_with_logits(t([inf]), t([1.0]))", nan, 0.0, "as above"),
     Deviation("F.cross_entropy(t([[0.0, 0.0, -inf]]), t([[0.5, 0.5, 0.0]]))", nan, 0.6931472, "0 log 0 is 0"),

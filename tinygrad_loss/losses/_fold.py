@@ -168,6 +168,10 @@ class Folder:
             return Sym(
                 self._emit(step.op, (self._base(inputs[0]), self._plain(inputs[1])), {}, step.out), first.factor, True
             )
+        if name == "times_log" and sum(seeded) == 1:  # a product
+            at = seeded.index(True)
+            parts = [self._base(inputs[i]) if i == at else self._plain(inputs[i]) for i in (0, 1)]
+            return Sym(self._emit(step.op, tuple(parts), {}, step.out), syms[at].factor, True)  # type: ignore[union-attr]
         if name in ("add", "sub") and all(seeded):
             return self._add(step, syms[0], syms[1], -1.0 if name == "sub" else 1.0)  # type: ignore[arg-type]
         if name in _LINEAR and uniform[0] and first is not None:

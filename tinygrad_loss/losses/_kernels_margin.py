@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from ..dtypes import Array
 from ._plan import total
 from .margin import margin_ranking_loss, multi_margin_loss, multilabel_margin_loss
 
@@ -14,12 +13,12 @@ _CLASSES = 127  # what a byte counts
 
 def _same_floats(*arrays: Any) -> bool:
     kind = arrays[0].dtype
-    return kind.kind == "f" and kind.itemsize >= 4 and all([x.dtype == kind for x in arrays])
+    return kind.kind == "f" and kind.itemsize >= 4 and all(x.dtype == kind for x in arrays)
 
 
 @margin_ranking_loss.kernel
 def margin_ranking(arrays: list[Any], options: dict[str, Any], factor: float, outs: list[Any]) -> float | None:
-    """max(h, 0) with h = margin - target * (x - other); its slope by x is -target where h >= 0, by other the negative."""
+    """max(h, 0) with h = margin - target * (x - other): its slope by x is -target where h >= 0, by other target."""
     x, other, target = arrays
     if outs[2] is not None or not _same_floats(x, other, target) or not x.shape == other.shape == target.shape:
         return None
@@ -58,7 +57,7 @@ def multi_margin(arrays: list[Any], options: dict[str, Any], factor: float, outs
             out = outs[0][start : start + step]
             np.multiply(np.greater(h, kind(0)) if p == 1 else h, by, out=out)
             out.reshape(-1)[at] = -np.dot(out, ones)
-    return summed / classes
+    return summed / float(classes)
 
 
 @multilabel_margin_loss.kernel
@@ -104,4 +103,4 @@ def multilabel_margin(arrays: list[Any], options: dict[str, Any], factor: float,
             for k in range(longest):
                 flat[places[k]] -= pulled[k]
             outs[0][start : start + step] = gradient[:classes].T
-    return summed / classes
+    return summed / float(classes)

@@ -17,7 +17,7 @@ _CERTAIN = 1e-7  # mean value: below, 1 - cos has lost digits that float32 could
 def _vectors(*arrays: Any) -> list[Array] | None:
     """Matrices of float32, or None."""
     x = arrays[0]
-    if not x.ndim or not x.size or any([a.dtype != np.float32 or a.shape != x.shape for a in arrays]):
+    if not x.ndim or not x.size or any(a.dtype != np.float32 or a.shape != x.shape for a in arrays):
         return None
     return [a.reshape(-1, x.shape[-1]) for a in arrays]
 
@@ -97,11 +97,12 @@ def cosine_embedding(arrays: list[Any], options: dict[str, Any], factor: float, 
         return None
     target, width, margin = arrays[2].reshape(-1), vectors[0].shape[1], options["margin"]
     into = [None if o is None else o.reshape(-1, width) for o in outs[:2]]
-    summed, step = 0.0, max(1, _SUB // width)
+    summed, step = 0.0, min(max(1, _SUB // width), len(target))
+    wide, scratch = np.empty((3, step, width)), np.empty((step, width), np.float32)
     for start in range(0, len(target), step):
         x, y = [v[start : start + step] for v in vectors]
-        a, b = x.astype(np.float64), y.astype(np.float64)
-        work = np.empty(a.shape)
+        a, b, work = wide[:, : len(x)]
+        a[...], b[...] = x, y
         dot, lengths = _dots(a, b, work), np.array([_dots(a, a, work), _dots(b, b, work)])
         if not _within(lengths):
             return None
@@ -118,5 +119,6 @@ def cosine_embedding(arrays: list[Any], options: dict[str, Any], factor: float, 
             if o is not None:
                 out = o[start : start + step]
                 np.multiply(you, across, out=out)
-                np.subtract(out, me * _column(scale), out=out)
+                np.multiply(me, _column(scale), out=scratch[: len(out)])
+                np.subtract(out, scratch[: len(out)], out=out)
     return summed if summed > _CERTAIN * len(target) else None

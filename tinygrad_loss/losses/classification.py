@@ -89,6 +89,7 @@ def nll_loss(
 
     ``input`` (C), (N, C) or (N, C, d1...): log-probabilities. ``target`` () , (N) or (N, d1...): indices.
     Raises IndexError for an index outside 0..C-1, ValueError for log-probabilities above 0.
+    Accuracy: 1 ulp, gradient 1.
 
     >>> F.nll_loss(tensor([[0.75, 0.25], [0.5, 0.5]]).log(), tensor([0, 1]))
     tensor(0.4904)
@@ -114,6 +115,7 @@ def cross_entropy(
     ``input`` (C), (N, C) or (N, C, d1...): logits. ``target``: indices without the class axis, or
     probabilities of the input's shape. The mean divides by the weights of the indices kept; for
     probabilities by the number of examples. Raises IndexError for an index outside 0..C-1.
+    Accuracy: 4 ulp of the largest term, gradient 6.
 
     >>> F.cross_entropy(tensor([[1., 2., 3.], [1., 2., 3.]]), tensor([2, 0]))
     tensor(1.4076)
@@ -132,8 +134,10 @@ def binary_cross_entropy(
 ) -> PerElement:
     """The negative log-likelihood of yes-or-no targets, from probabilities. Prefer the form with logits.
 
-    Logarithms are clamped at -100 and the gradient is (p - t) / max(p (1 - p), 1e-12), as in torch.
+    Logarithms are clamped at -100 and the gradient is (p - t) / max(p (1 - p), 1e-12), as in torch; in float32, 1 - p
+    counts at least 3e-8 there.
     Raises RuntimeError for an input or target outside [0, 1].
+    Accuracy: 5 ulp, gradient 4.
 
     >>> F.binary_cross_entropy(tensor([0.75, 0.25]), tensor([1., 0.]))
     tensor(0.2877)
@@ -165,6 +169,7 @@ def binary_cross_entropy_with_logits(
 
     ``pos_weight`` multiplies the term of the positive class and broadcasts against the target.
     Raises RuntimeError for a target outside [0, 1].
+    Accuracy: 3 ulp of the largest term, gradient 4.
 
     >>> F.binary_cross_entropy_with_logits(tensor([1.5, -0.8, 3.2]), tensor([1., 0., 1.]))
     tensor(0.2042)
@@ -184,6 +189,7 @@ def multilabel_soft_margin_loss(
     """binary_cross_entropy_with_logits of each class (the last axis), averaged over them; ``weight`` broadcasts.
 
     Raises RuntimeError for a target outside [0, 1].
+    Accuracy: 4 ulp of the largest term, gradient 5.
 
     >>> F.multilabel_soft_margin_loss(tensor([[1.5, -0.8, 3.2]]), tensor([[1., 0., 1.]]))
     tensor(0.2042)

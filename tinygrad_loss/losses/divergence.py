@@ -41,6 +41,7 @@ def generalized_kl_div(input: Real[Tensor, "..."], target: Amount[Tensor, "..."]
     ``input``: the logarithm of the predicted amounts. ``reduction="batchmean"``, the default, is the sum for each
     example. The derivative by a target of 0 is -input, as kl_div's. Raises ValueError for a negative target.
     optax' generalized_kl_divergence. Accuracy: 3 ulp of the largest term, gradient 2.
+    Accuracy: 3 ulp of the largest term, gradient 2.
 
     >>> F.generalized_kl_div(tensor([[0., 0.]]), tensor([[2., 0.]]))
     tensor(1.3863)

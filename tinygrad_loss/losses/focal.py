@@ -48,6 +48,7 @@ def sigmoid_focal_loss(
     ``alpha`` weighs the positive class, 1 - alpha the negative one (torchvision's defaults: 0.25, and no reduction).
     A target between 0 and 1 averages p and alpha. Raises RuntimeError for a target outside [0, 1].
     Source: Lin et al., "Focal loss for dense object detection", 2017.
+    Accuracy: 16 ulp of the largest term, gradient 16.
 
     >>> F.sigmoid_focal_loss(tensor([3., -1.]), tensor([1., 1.]), reduction="none")
     tensor([1.0928e-04, 7.0187e-01])
@@ -72,6 +73,7 @@ def focal_loss(
 
     Targets, weights, smoothing and the mean's divisor are those of cross_entropy. Raises IndexError for an index
     outside 0..C-1. Source: Lin et al., "Focal loss for dense object detection", 2017.
+    Accuracy: 12 ulp of the largest term, gradient 12.
 
     >>> F.focal_loss(tensor([[1., 2., 3.], [1., 2., 3.]]), tensor([2, 0]))
     tensor(1.0196)
@@ -93,6 +95,7 @@ def poly_loss(
     """cross_entropy + epsilon * (1 - p), p the probability of the target: its first coefficient is another.
 
     Raises IndexError for an index outside 0..C-1. Source: Leng et al., "PolyLoss", 2022 (Poly-1).
+    Accuracy: 4 ulp of the largest term, gradient 5.
 
     >>> F.poly_loss(tensor([[1., 2., 3.], [1., 2., 3.]]), tensor([2, 0]))
     tensor(2.0300)
@@ -109,6 +112,7 @@ def generalized_cross_entropy(
     ``q=0`` is the limit, cross_entropy; ``q=1`` is 1 - p, half the mean absolute error of the probabilities. Raises
     IndexError for an index outside 0..C-1. Source: Zhang and Sabuncu, "Generalized cross entropy loss for training
     deep neural networks with noisy labels", 2018.
+    Accuracy: 5 ulp of the largest term, gradient 5.
 
     >>> F.generalized_cross_entropy(tensor([[1., 2., 3.], [1., 2., 3.]]), tensor([2, 0]))
     tensor(0.8843)
@@ -122,6 +126,7 @@ def sparsemax_loss(input: Real[Tensor, "[N] C *"], target: Label[Tensor, "[N] *"
     """The loss whose gradient is sparsemax(input) - one_hot(target): exactly 0 once the own score leads by 1.
 
     Raises IndexError for a class outside 0..C-1. Source: Martins and Astudillo, "From softmax to sparsemax", 2016.
+    Accuracy: 2 ulp of the largest term, gradient 1.
 
     >>> F.sparsemax_loss(tensor([[1., 1.5, -1.], [1., 2.5, -1.]]), tensor([0, 1]), reduction="none")
     tensor([0.5625, 0.0000])

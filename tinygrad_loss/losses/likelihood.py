@@ -79,6 +79,7 @@ def poisson_nll_loss(
     ``log_input=False``: input is the rate, the loss input - target * log(input + eps). ``full`` adds Stirling's
     log(target!) where target > 1. Raises ValueError for a negative target or rate. The derivative by a target of
     0 is finite (torch: nan with ``full``). Accuracy: 3 ulp of the largest term, gradient 2.
+    Accuracy: 3 ulp of the largest term, gradient 2.
 
     >>> F.poisson_nll_loss(tensor([0., 1.]), tensor([1., 3.]))
     tensor(0.3591)

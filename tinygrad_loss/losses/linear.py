@@ -38,6 +38,7 @@ def linear_cross_entropy(
     the mean as in ``cross_entropy`` of logits (N, C, d1...). ``ignore_index=None`` is -100. torch's ``options`` only
     say how to save memory; here a large batch is computed in blocks in any case.
     Raises IndexError for an index outside 0..C-1.
+    Accuracy: 8 ulp of the largest term, gradient 8.
 
     >>> F.linear_cross_entropy(tensor([[1., 2.]]), tensor([[1., 0.], [0., 1.], [1., 1.]]), tensor([2]))
     tensor(0.4076)

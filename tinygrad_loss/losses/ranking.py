@@ -46,6 +46,7 @@ def ranking_softmax_loss(
     them. ``mask``: True for the items that count; the others have no part in the softmax, whatever their values. The
     mean is over the lists that have such an item. Raises ValueError for a relevance below 0. Source: Cao, Qin, Liu,
     Tsai, Li, "Learning to rank: from pairwise approach to listwise approach", 2007; as in optax.
+    Accuracy: 3 ulp of the largest term, gradient 6.
 
     >>> F.ranking_softmax_loss(tensor([2., 1., 3.]), tensor([1., 0., 0.]))
     tensor(1.4076)
@@ -69,6 +70,7 @@ def ranknet_loss(
     The mean is over all such pairs; ``reduction="none"`` gives each list's sum. Without any pair the loss is 0.
     ``mask``: True for the items that count. Raises ValueError for a relevance that is nan. Source: Burges et al.,
     "Learning to rank using gradient descent", 2005.
+    Accuracy: 3 ulp of the largest term, gradient 3.
 
     >>> F.ranknet_loss(tensor([2., 1., 3.]), tensor([1., 0., 0.]))
     tensor(0.8133)
@@ -90,6 +92,7 @@ def listmle_loss(
     Items of equal relevance count in the order given. ``mask``: True for the items that count; the mean is over the
     lists that have one. Memory grows with the square of the list. Raises ValueError for a relevance that is nan.
     Source: Xia, Liu, Wang, Zhang, Li, "Listwise approach to learning to rank", 2008.
+    Accuracy: 3 ulp of the largest term, gradient 4.
 
     >>> F.listmle_loss(tensor([2., 1., 3.]), tensor([2., 0., 1.]))
     tensor(1.5345)

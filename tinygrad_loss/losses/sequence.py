@@ -40,6 +40,7 @@ def ctc_loss(
     target length (at least 1). An example with too few frames has the loss inf (0 with ``zero_infinity``) and no
     gradient. The gradient is the derivative by ``log_probs``, where torch's adds what log_softmax takes away again.
     Raises IndexError for a label that is no class or the blank, ValueError for lengths that do not fit.
+    Accuracy: 4 ulp of the largest term, gradient 12.
 
     >>> log_probs = log_softmax(tensor([[1., 2., 3.], [2., 3., 1.], [3., 1., 2.]]), dim=1)
     >>> F.ctc_loss(log_probs, tensor([2, 1]), (3,), (2,))
@@ -70,6 +71,7 @@ def crf1d_loss(
     each tag at each step. ``tags`` (N, T). ``mask`` (N, T): which steps there are; the others count as if deleted,
     whatever they hold, and a sequence without steps has the loss 0. The mean divides by the sequences. The module
     keeps the transitions: give it a Parameter to learn them. Raises IndexError for a tag that is no class.
+    Accuracy: 4 ulp of the largest term, gradient 4.
 
     >>> F.crf1d_loss(zeros(2, 2), tensor([[1., 0.], [1., 0.], [0., 2.]]), tensor([0, 0, 1]))
     tensor(0.7535)

@@ -12,7 +12,7 @@ from ..primitive import Value, primitive
 from ..tape import Tensor
 from .elementwise import ge, gt, le, lt, sigmoid, zeros_like_
 from .special import erf
-from .stable import logsigmoid
+from .stable import logsigmoid, times_log
 
 
 def _clamp(x: Array, *, lo: Any, hi: Any, out: Array | None = None) -> Any:
@@ -23,7 +23,7 @@ def _clamp(x: Array, *, lo: Any, hi: Any, out: Array | None = None) -> Any:
 
 def _clamp_rule(g: Value, y: Value, x: Value, *, lo: Any, hi: Any) -> Value:
     inside = ge(x, lo) if lo is not None else le(x, hi)
-    return g * (inside & le(x, hi)) if lo is not None and hi is not None else g * inside
+    return times_log(inside & le(x, hi) if lo is not None and hi is not None else inside, g)  # outside 0, also of inf
 
 
 clamp_ = primitive(_clamp, _clamp_rule, name="clamp", into=True)
@@ -97,8 +97,16 @@ relu_ = primitive(
     name="relu",
     arity=1,
 )
-step_ = primitive(  # nan where x is nan
-    lambda x, *, tie: np.heaviside(x, x.dtype.type(tie)),
+
+
+def _step(x: Array, *, tie: float) -> Any:
+    if tie in (0, 1) and not np.isnan(np.add.reduce(x, axis=None)):
+        return (np.greater_equal if tie else np.greater)(x, x.dtype.type(0)).astype(x.dtype)
+    return np.heaviside(x, x.dtype.type(tie))  # nan where x is nan, but slow
+
+
+step_ = primitive(
+    _step,
     lambda g, y, x, *, tie: zeros_like_(g),
     name="step",
     saves=False,

@@ -237,10 +237,16 @@ def _binary_log_likelihood(p: Array, t: Array) -> Any:
     return t * np.maximum(np.log(p), -100) + (1 - t) * np.maximum(np.log1p(-p), -100)
 
 
+def _missed(p: Value) -> Value:
+    """1 - p; where a narrow p was rounded to 1, half of its last step: the slope of a sigmoid behind it is right, and
+    1 / 1e-12 would make a mountain of it."""
+    return maximum(1.0 - p, 3e-8) if p.dtype.itemsize < 8 else 1.0 - p
+
+
 binary_log_likelihood = primitive(
     _binary_log_likelihood,
     # torch's convention: the derivative without the clamp, its denominator kept from 0
-    lambda g, y, p, t: g * ((t - p) / maximum(p * (1.0 - p), 1e-12)),
+    lambda g, y, p, t: g * ((t - p) / maximum(p * _missed(p), 1e-12)),
     lambda g, y, p, t: g * (maximum(log(p), -100.0) - maximum(log1p(-p), -100.0)),
     name="binary_log_likelihood",
     doc="``t log p + (1 - t) log(1 - p)``, each logarithm at least -100.",
