@@ -59,7 +59,7 @@ def test_operation(name: str) -> None:
 
 @pytest.mark.parametrize("name", names("losses"))
 def test_loss(name: str) -> None:
-    for _, arrays, by, options, reduction, golden in (r for r in INDEX["losses"] if r[0] == name):
+    for _, arrays, by, options, reduction, golden, parts in (r for r in INDEX["losses"] if r[0] == name):
         fixed = {n: tl.tensor(array(ref)) for n, ref in arrays.items() if n not in by}
 
         def call(*x: Any, by: Any = by, fixed: Any = fixed, options: Any = options, reduction: str = reduction) -> Any:
@@ -67,7 +67,7 @@ def test_loss(name: str) -> None:
 
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", tl.LossWarning)
-            ours = answer(tl, call, [array(arrays[n]) for n in by], {})
+            ours = answer(tl, call, [array(arrays[n]) for n in by], {}, np.float64, parts)
         try:
             compare(ours, expected(golden), np.float64, RTOL)
         except BaseException as error:
@@ -79,6 +79,5 @@ def test_the_file_is_what_it_should_be() -> None:
     """Small, made by the torch that is the reference, and covering every loss of torch's there is."""
     assert PATH.stat().st_size < 200_000 and INDEX["torch"].startswith("2.13")
     assert len(INDEX["losses"]) > 300 and len(INDEX["operations"]) > 250 and np.isfinite(NUMBERS).mean() > 0.99
-    missing = {"mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss", "cross_entropy", "nll_loss", "binary_cross_entropy",
-               "binary_cross_entropy_with_logits", "kl_div"} - set(names("losses"))  # fmt: skip
-    assert not missing
+    per_loss = {name: sum(r[0] == name for r in INDEX["losses"]) for name in names("losses")}
+    assert len(per_loss) >= 22 and min(per_loss.values()) >= 5, per_loss

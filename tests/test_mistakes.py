@@ -282,8 +282,27 @@ def test_20_roots_at_zero() -> None:
     assert "returned nan values" in text and "mse_loss" in text and "made by the gradient of 'sqrt'" in text
 
 
+def test_20_ctc_that_cannot_be() -> None:
+    """torch: inf without a word, a negative loss, or another's memory."""
+    log_p = F.log_softmax(t([[[0.1, 0.2, 0.3, 0.4]], [[1.0, 0.0, 0.0, 0.0]]]), 2).requires_grad_()
+    loss, said = advice(lambda: F.ctc_loss(log_p, t([[1, 1]]), t([2]), t([2])))
+    assert said == "ctc_loss: sample 0 needs >= 3 frames, has 2: its loss is inf, its gradient 0; drop it, or pass zero_infinity=True"
+    loss.backward()
+    assert math.isinf(loss.item()) and not log_p.grad.numpy().any()
+    assert F.ctc_loss(log_p, t([[1, 1]]), t([2]), t([2]), zero_infinity=True).item() == 0.0
+    assert "exponentials sum to 1 over the classes, got 3.619" in advice(lambda: F.ctc_loss(log_p * 0.0 - 0.1, t([[1]]), t([2]), t([1])))[1]
+    assert "log-probabilities are never above 0" in error(lambda: F.ctc_loss(log_p + 5.0, t([[1]]), t([2]), t([1])), ValueError)
+    assert error(lambda: F.ctc_loss(log_p, t([[9]]), t([2]), t([1])), IndexError) == (
+        "ctc_loss: targets[0, 0] = 9 is out of bounds: log_probs has C=4 classes (valid 0..3)"
+    )
+    assert error(lambda: F.ctc_loss(log_p, t([[0]]), t([2]), t([1])), IndexError) == (
+        "ctc_loss: targets[0, 0] = 0 is the blank; list the labels only, or pass blank= the class that is the blank"
+    )
+
+
 def test_swapped_arguments_and_tensors_to_the_constructor() -> None:
     assert error(lambda: F.cross_entropy(LABELS, LOGITS), RuntimeError).startswith("cross_entropy: target has dtype tinygrad_loss.float32")
+    assert error(lambda: F.cross_entropy(LABELS, LOGITS), RuntimeError).endswith("The first argument has integers: are input and target swapped?")
     _, said = advice(lambda: F.binary_cross_entropy(t([1.0, 0.0]), t([0.3, 0.4])))
     assert said == "binary_cross_entropy: input holds only 0 and 1 and target does not: are input and target swapped?"
     assert error(lambda: nn.MSELoss(LOGITS, LOGITS), TypeError) == (

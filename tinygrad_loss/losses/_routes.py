@@ -39,7 +39,7 @@ class Layout:
 def cuts(loss: Any, raw: Sequence[Any], binding: Binding) -> tuple[list[bool], bool] | None:
     """Which arguments are cut into rows, and whether as one long row of elements each; None: not by rows."""
     d, shape = loss.declaration, raw[0].shape
-    if d.per in ("batch", "any") or loss.mixes or not binding.batched or binding.half or not shape:
+    if d.per == "batch" or loss.mixes or not binding.batched or binding.half or not shape:
         return None
     specs = [binding.specs.get(name) for name in d.arrays]
     given = [x for x in raw if x is not None]
@@ -167,7 +167,7 @@ def find_route(
 ) -> Route | None:
     """How to compute calls like this one by blocks, or None when they are better computed whole."""
     found = cuts(loss, raw, binding)
-    if found is None:
+    if found is None or (loss.declaration.per == "any" and any(callable(v) for v in options.values())):
         return None
     route = Route(raw, *found)
     layout = route.lay_out(raw)

@@ -90,9 +90,12 @@ def multi_margin_loss(
     tensor(0.3250)
     """
     gap = input - pick(input, target, 1).unsqueeze(1) + margin
+    share = None if weight is None else weight[target.long()]
+    if share is not None:  # a class of weight 0 does not count, even where its gap overflows
+        gap = times_log(ne(share, 0).unsqueeze(1), gap)
     error = hinge(where(own_class(input, target), 0.0, gap), tie=0.0)
     error = mean_(error if p == 1 else square(error), dim=(1,), keepdim=False)
-    return error if weight is None else times_log(weight[target.long()], error)
+    return error if share is None else times_log(share, error)
 
 
 @loss(order="input target size_average reduce reduction", module="MultiLabelMarginLoss")

@@ -126,7 +126,7 @@ class Optimizer:
                 f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first, and check that "
                 "the loss depends on the parameters given to the optimizer"
             )
-        if any(p._grad.birth == PILED for _, chunk in work for p in chunk.params):
+        if any(p._grad is not None and p._grad.birth == PILED for _, chunk in work for p in chunk.params):
             advise(
                 f"{type(self).__name__}.step: a gradient was added to one that an earlier step has already used; "
                 "call optimizer.zero_grad() before backward()"
