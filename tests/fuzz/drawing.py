@@ -142,23 +142,27 @@ def laid(x: Array, r: np.random.Generator) -> tuple[Array, str]:
     if x.ndim and x.size and 0 in x.strides:
         return x, "broadcast"
     how = str(r.choice(LAYOUTS))
-    if how == "fortran":
-        return np.asfortranarray(x) if x.ndim else x, how
+    return laid_as(x, how), how
+
+
+def laid_as(x: Array, how: str) -> Array:
+    """The same values in one of the layouts; a number has but few."""
+    if how == "fortran" and x.ndim:
+        return np.asfortranarray(x)
     if how == "strided" and x.ndim:
-        return np.repeat(x, 2, -1)[..., ::2], how
+        return np.repeat(x, 2, -1)[..., ::2]
     if how == "reversed" and x.ndim:
         turn = (slice(None, None, -1),) * x.ndim
-        return np.ascontiguousarray(x[turn])[turn], how
+        return np.ascontiguousarray(x[turn])[turn]
     if how == "read-only":
-        x = x.copy()
+        x = np.array(x)
         x.flags.writeable = False
-        return x, how
     if how == "offset":
         raw = np.zeros(x.nbytes + 1, np.uint8)  # at an address that no element size divides
         y = raw[1:].view(x.dtype).reshape(x.shape)
         y[...] = x
-        return y, how
-    return x, "plain"
+        return y
+    return x
 
 
 def with_labels(sample: LossSample, r: np.random.Generator) -> LossSample:

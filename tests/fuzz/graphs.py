@@ -9,7 +9,14 @@ import numpy as np
 from hypothesis import HealthCheck, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 import tinygrad_loss as tl
 
@@ -88,7 +95,10 @@ class GraphMachine(RuleBasedStateMachine):
     # What is drawn.
 
     def pick(self, number: int) -> tuple[Any, Jet]:
-        return self.pairs[number % len(self.pairs)]
+        """Any pair; every other time one of the newest, so that graphs get deep."""
+        if number % 2 == 0:
+            return self.pairs[-1 - number // 2 % min(4, len(self.pairs))]
+        return self.pairs[number // 2 % len(self.pairs)]
 
     def room(self) -> bool:
         return 0 < len(self.pairs) < MOST

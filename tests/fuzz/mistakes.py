@@ -11,6 +11,8 @@ import numpy as np
 
 import tinygrad_loss as tl
 from tinygrad_loss import nn
+from tinygrad_loss.losses import LOSSES
+from tinygrad_loss.losses._loss import Binding
 from tinygrad_loss.nn import functional as F
 
 from .report import Report
@@ -225,7 +227,7 @@ def misspelt(d: Draw) -> Any:
     return d.one(PAIRS)(tl.rand(d.n), tl.rand(d.n), reduction=str(d.r.choice(["avg", "Mean", "batchmeen", ""])))
 
 
-def module_and_numpy(d: Draw) -> Any:
+def objects_for_numbers(d: Draw) -> Any:
     return d.one(PAIRS[:4])(d.logits(), d.logits().numpy().astype(object))
 
 
@@ -236,7 +238,11 @@ MISTAKES: dict[str, Callable[[Draw], Any]] = {
 
 
 def said(call: Callable[[Draw], Any], d: Draw) -> str:
-    """The name of the error or warning; "" for silence."""
+    """The name of the error or warning; "" for silence.
+
+    Advice is looked for in calls 1, 2, 4, 8 ... with the same shapes and options: each of these calls is a first one."""
+    for loss in LOSSES.values():
+        loss._bindings, loss._last = [], Binding()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:

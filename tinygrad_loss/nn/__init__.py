@@ -21,6 +21,7 @@ from .activations import (
 from .adaptive import AdaptiveLogSoftmaxWithLoss, LinearCrossEntropyLoss
 from .clipping import clip_grad_norm_, clip_grad_value_
 from .containers import ModuleDict, ModuleList, ParameterList, Sequential
+from .distances import CosineSimilarity, PairwiseDistance
 from .layers import Dropout, Embedding, Flatten, Identity, LayerNorm, Linear
 from .losses import (
     BCELoss,
@@ -64,6 +65,7 @@ from .losses import (
     MultiSimilarityLoss,
     MultiTaskLoss,
     NLLLoss,
+    NLLLoss2d,
     NTXentLoss,
     PerceptronLoss,
     PoissonNLLLoss,
@@ -91,16 +93,17 @@ utils = SimpleNamespace(clip_grad_norm_=clip_grad_norm_, clip_grad_value_=clip_g
 __all__ = [
     "AdaptiveLogSoftmaxWithLoss", "BCELoss", "BCEWithLogitsLoss", "CLIPLoss", "CRF1dLoss", "CTCLoss",
     "CategoricalHingeLoss", "CharbonnierLoss", "CircleLoss", "ContrastiveLoss", "CosineEmbeddingLoss",
-    "CrossEntropyLoss", "DiceLoss", "DistillationLoss", "Dropout", "ELU", "Embedding", "ExpectileLoss", "Flatten",
-    "FocalLoss", "GELU", "GaussianKLLoss", "GaussianNLLLoss", "GeneralizedCrossEntropyLoss", "GeneralizedKLDivLoss",
-    "HingeEmbeddingLoss", "HingeLoss", "HuberLoss", "Identity", "InfoNCELoss", "JSDivLoss", "JaccardLoss",
-    "KLDivLoss", "L1Loss", "LaplaceNLLLoss", "LayerNorm", "LeakyReLU", "Linear", "LinearCrossEntropyLoss",
-    "ListMLELoss", "ListNetLoss", "LogCoshLoss", "LogSigmoid", "LogSoftmax", "MAPELoss", "MSELoss", "MSLELoss",
-    "MarginRankingLoss", "Module", "ModuleDict", "ModuleList", "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss",
-    "MultiMarginLoss", "MultiSimilarityLoss", "MultiTaskLoss", "NLLLoss", "NTXentLoss", "Parameter", "ParameterList",
-    "PerceptronLoss", "PoissonNLLLoss", "PolyLoss", "QuantileLoss", "RMSELoss", "RankNetLoss", "ReLU", "RobustLoss",
-    "SMAPELoss", "Sequential", "SiLU", "Sigmoid", "SigmoidFocalLoss", "SimCLRLoss", "SmoothL1Loss", "SoftMarginLoss",
-    "Softmax", "Softmin", "Softplus", "SparsemaxLoss", "SupConLoss", "Tanh", "TripletMarginLoss",
+    "CosineSimilarity", "CrossEntropyLoss", "DiceLoss", "DistillationLoss", "Dropout", "ELU", "Embedding",
+    "ExpectileLoss", "Flatten", "FocalLoss", "GELU", "GaussianKLLoss", "GaussianNLLLoss",
+    "GeneralizedCrossEntropyLoss", "GeneralizedKLDivLoss", "HingeEmbeddingLoss", "HingeLoss", "HuberLoss",
+    "Identity", "InfoNCELoss", "JSDivLoss", "JaccardLoss", "KLDivLoss", "L1Loss", "LaplaceNLLLoss", "LayerNorm",
+    "LeakyReLU", "Linear", "LinearCrossEntropyLoss", "ListMLELoss", "ListNetLoss", "LogCoshLoss", "LogSigmoid",
+    "LogSoftmax", "MAPELoss", "MSELoss", "MSLELoss", "MarginRankingLoss", "Module", "ModuleDict", "ModuleList",
+    "MultiLabelMarginLoss", "MultiLabelSoftMarginLoss", "MultiMarginLoss", "MultiSimilarityLoss", "MultiTaskLoss",
+    "NLLLoss", "NLLLoss2d", "NTXentLoss", "PairwiseDistance", "Parameter", "ParameterList", "PerceptronLoss",
+    "PoissonNLLLoss", "PolyLoss", "QuantileLoss", "RMSELoss", "RankNetLoss", "ReLU", "RobustLoss", "SMAPELoss",
+    "Sequential", "SiLU", "Sigmoid", "SigmoidFocalLoss", "SimCLRLoss", "SmoothL1Loss", "SoftMarginLoss", "Softmax",
+    "Softmin", "Softplus", "SparsemaxLoss", "SupConLoss", "Tanh", "TripletMarginLoss",
     "TripletMarginWithDistanceLoss", "TverskyLoss", "UncertaintyWeightedLoss", "WeightedSum", "functional", "init",
     "utils",
 ]  # fmt: skip

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..callsite import deprecated
 from ..losses import MultiTaskLoss as MultiTaskLoss
 from ..losses import UncertaintyWeightedLoss as UncertaintyWeightedLoss
 from ..losses import WeightedSum as WeightedSum
@@ -124,3 +127,15 @@ CRF1dLoss = crf1d_loss.Module
 CTCLoss = ctc_loss.Module
 RobustLoss = robust_loss.Module
 LaplaceNLLLoss = laplace_nll_loss.Module
+
+
+class NLLLoss2d(nll_loss.Module):  # type: ignore[name-defined,misc]
+    """torch's old name of :class:`NLLLoss`, which takes more dimensions as well. Warns (DeprecationWarning).
+
+    >>> nn.NLLLoss
+    <class 'tinygrad_loss.losses.classification.NLLLoss'>
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        deprecated("NLLLoss2d: the name is deprecated; use NLLLoss, which is the same")
+        super().__init__(*args, **kwargs)
