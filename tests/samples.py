@@ -101,7 +101,7 @@ _BINARY: dict[str, tuple[Make, Make]] = {
     "true_divide": (real, off_zero), "maximum": (distinct, fraction), "minimum": (distinct, fraction),
     "pow": (positive, real), "xlogy": (positive, positive), "times_log": (positive, real),
     "binary_log_likelihood": (unit, unit), "gt": (small, small), "ge": (small, small), "lt": (small, small),
-    "le": (small, small), "eq": (small, small), "ne": (small, small), "isclose": (small, small), "logical_and": (boolean, boolean),
+    "le": (small, small), "eq": (small, small), "ne": (small, small), "logical_and": (boolean, boolean),
     "logical_or": (boolean, boolean), "floor_divide": (fraction, lambda r, n: off_zero(r, n) * 0 + 1.3),
     "remainder": (fraction, lambda r, n: real(r, n) * 0 + 1.7),
 }  # fmt: skip

@@ -292,3 +292,20 @@ def test_a_running_loss_that_keeps_graphs_is_noticed() -> None:
             loss.backward()
             running += loss.item()
     assert running == 2.0
+
+
+def test_a_graph_that_is_partly_freed_is_refused() -> None:
+    """What was freed may have led to the inputs: neither None nor zeros would be an answer."""
+    a, b = leaf(2.0), leaf(3.0)
+    y = a * b
+    z = y + b
+    y.backward()
+    for call in (
+        lambda: autograd.grad(z, [a], allow_unused=True),
+        lambda: autograd.grad(z, [a], materialize_grads=True),
+        lambda: z.backward(inputs=[a]),
+    ):
+        with pytest.raises(RuntimeError, match="a second time through 'mul'"):
+            call()
+    (g,) = autograd.grad(z, [y])
+    assert g.item() == 1.0

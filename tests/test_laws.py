@@ -43,7 +43,7 @@ NO_NUMBER = {  # what takes no 0-d array of floats, by its meaning
 NO_EMPTY = {"amax", "amin", "argmax", "argmin", "var", "std", "take_along_dim"}  # nothing to choose from, nothing to divide by
 
 
-UNSAMPLED = {"dropout", "allclose", "equal"}  # random; answers that are no tensors
+UNSAMPLED = {"dropout", "allclose", "equal", "isclose"}  # random; questions about tensors, not steps of a computation
 
 
 def of_package(prefix: str) -> list[str]:

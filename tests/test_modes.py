@@ -85,7 +85,7 @@ def test_leaves_made_without_recording_can_still_learn() -> None:
 # Decorators
 
 
-@pytest.mark.parametrize("decorate", [tl.no_grad, tl.no_grad(), tl.inference_mode(), tl.set_grad_enabled], ids=repr)
+@pytest.mark.parametrize("decorate", [tl.no_grad, tl.no_grad(), tl.inference_mode(), tl.set_grad_enabled], ids=["no_grad", "no_grad()", "inference_mode()", "set_grad_enabled"])
 def test_a_decorated_function_runs_in_the_mode(decorate: Any) -> None:
     if decorate is tl.set_grad_enabled:
         with tl.scope("switched at once, as its call is"):

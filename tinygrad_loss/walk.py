@@ -200,8 +200,10 @@ def path_to(roots: Sequence[Tensor], inputs: Sequence[Tensor]) -> set[Tensor]:
     stack = list(roots)
     while stack:
         tensor = stack.pop()
-        if tensor.op is not None and tensor.args is not None:
-            for a in tensor.args:
+        if tensor.op is not None:
+            if tensor.args is None and tensor not in inputs:
+                raise _freed(tensor.op.name)  # nobody can say any more whether it leads to them
+            for a in tensor.args or ():
                 if isinstance(a, Tensor) and a.needs_grad and a not in seen:
                     seen.add(a)
                     stack.append(a)

@@ -74,7 +74,7 @@ class _Sums:
 
     def __init__(self, log_probs: Array, path: Alignments, slopes: bool) -> None:
         self.value = np.where((path.frames == 0) & (path.last == 0), 0.0, -math.inf)
-        self.shares = np.zeros_like(log_probs) if slopes else None
+        self.shares = np.zeros(log_probs.shape, log_probs.dtype) if slopes else None
         possible = np.flatnonzero((path.needed <= path.frames) & (path.frames > 0))
         possible = possible[np.argsort(path.frames[possible], kind="stable")]  # those of similar lengths together
         each = len(log_probs) * (3 * path.states.shape[1] + 2)
