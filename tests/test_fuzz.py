@@ -82,8 +82,8 @@ def test_a_planted_kernel_is_found(huber: Loss, monkeypatch: pytest.MonkeyPatch)
 
 def test_a_planted_rule_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     f, _ = graphs.UNARY["tanh"]
-    monkeypatch.setitem(graphs.UNARY, "tanh", (lambda x: f(x) + (x - x.detach()) * 1e-3, graphs.UNARY["tanh"][1]))
-    assert graphs.fuzz(1, 200, 30, shrink=False).faults
+    monkeypatch.setitem(graphs.UNARY, "tanh", (lambda x: f(x) + (x - x.detach()) * 0.1, graphs.UNARY["tanh"][1]))
+    assert any(graphs.fuzz(seed, 100, 30, shrink=False).faults for seed in range(1, 7))
 
 
 def test_layouts_keep_the_values() -> None:

@@ -63,7 +63,7 @@ class Choice:
         self.targets = " or ".join(dict.fromkeys(_TARGETS.get(s.domain.name, s.domain.describe) for s in specs))
         self.task, self.outputs = self._kind(first, others, {s.domain.name for s in specs})
         self.robust = _robust(loss, self.task)
-        self.says = first_sentence(loss)
+        self.says = first_sentence(loss) or loss.name
 
     def _kind(self, first: Argument, others: list[Argument], targets: set[str]) -> tuple[str, str]:
         """(task, what the model gives)."""

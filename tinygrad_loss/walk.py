@@ -196,18 +196,18 @@ def _run_hooks(tensor: Tensor, g: Any) -> Any:
 
 def path_to(roots: Sequence[Tensor], inputs: Sequence[Tensor]) -> set[Tensor]:
     """The tensors on a path from ``roots`` down to ``inputs``: all that a walk for them has to visit."""
-    seen = set(roots)
+    seen, wanted = set(roots), set(inputs)
     stack = list(roots)
     while stack:
         tensor = stack.pop()
         if tensor.op is not None:
-            if tensor.args is None and tensor not in inputs:
+            if tensor.args is None and tensor not in wanted:
                 raise _freed(tensor.op.name)  # nobody can say any more whether it leads to them
             for a in tensor.args or ():
                 if isinstance(a, Tensor) and a.needs_grad and a not in seen:
                     seen.add(a)
                     stack.append(a)
-    needed = set(inputs) & seen
+    needed = wanted & seen
     for tensor in sorted((t for t in seen if t.op is not None), key=lambda t: t.birth):
         if any(isinstance(a, Tensor) and a in needed for a in tensor.args or ()):
             needed.add(tensor)

@@ -237,10 +237,11 @@ def _hint(spec: Spec, shape: tuple[int, ...], expected: tuple[int, ...], sizes: 
         if isinstance(spec.domain, LabelDomain) and shape == (*expected, 1):
             return f" for input {first}; use target.squeeze({len(expected)})"
         if len(first) > 2 and shape == first[:-1]:
-            return (
-                f" for input {first}: the class axis is axis 1 and you seem to have it last; use input.swapaxes(1, -1)"
-            )
+            fix = "swapaxes(1, -1)" if len(first) == 3 else "movedim(-1, 1)"
+            return f" for input {first}: the class axis is axis 1 and you seem to have it last; use input.{fix}"
         return f" for input {first}, whose axis {min(1, len(first) - 1)} is the classes; one target per example"
+    if spec.axes == ("C",):
+        return f": one for each of the {expected[0]} classes"
     if shape == (*expected, 1):
         return "; use target.squeeze(-1)"
     if expected == (*shape, 1):

@@ -101,10 +101,10 @@ class Loss(LossNode):
         needs: list[bool] = []
         state = get_state()
         recording = state.recording
-        if self.declaration.literals:
-            arrays = as_tensors(self, arrays)
         if self._prepare is not None:
             arrays = self._prepare(arrays)
+        if self.declaration.literals:
+            arrays = as_tensors(self, arrays)
         for x in arrays:
             if isinstance(x, Tensor):
                 array = x.array
@@ -169,8 +169,7 @@ class Loss(LossNode):
              d/dinput = 2 * g * t0
         """
         arrays, options, reduction, _, _ = self._parse(args, kwargs)
-        arrays = as_tensors(self, arrays)
-        arrays = arrays if self._prepare is None else self._prepare(arrays)
+        arrays = as_tensors(self, arrays if self._prepare is None else self._prepare(arrays))
         binding = bind(self.declaration, dict(zip(self.declaration.arrays, arrays, strict=True)))
         needs = [isinstance(x, Tensor) and x.needs_grad for x in arrays]
         raw = [x.array if isinstance(x, Tensor) else x for x in arrays]

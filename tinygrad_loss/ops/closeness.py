@@ -19,9 +19,7 @@ def _arrays(name: str, input: Any, other: Any) -> tuple[Any, Any]:
     return input.array, other.array
 
 
-def isclose(
-    input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
-) -> Tensor:
+def isclose(input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False) -> Tensor:
     """Where ``|input - other| <= atol + rtol * |other|``, broadcast; of the same dtype. Without gradient.
 
     Raises RuntimeError for two dtypes.
