@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .callsite import advise, forget_cut, no_gradient_message
+from .callsite import forget_cut, no_gradient_message
 from .dtypes import Array
 from .modes import State, get_state, reset_state, set_state
 from .quiet import QUIET, enter_quiet, leave_quiet

@@ -9,7 +9,6 @@ from ..dtypes import Array
 from ..tape import Tensor
 from ._domains import Domain, first
 
-
 _PART = 1 << 15  # elements
 
 

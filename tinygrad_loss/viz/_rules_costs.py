@@ -55,7 +55,7 @@ COSTS: dict[str, tuple[str, ...]] = {
         "g · σ(−x)",
     ),
     "js_cost": (
-        "x t", "What one class adds to the divergence (Jensen-Shannon) of q = exp(x) and p = t (with log_target, exp(t)).",
+        "x t", "What one class adds to the divergence of q = exp(x) and p = t (with log_target, exp(t)).",
         "y = (t · log(t / m) + exp(x) · log(exp(x) / m)) / 2, m = (t + exp(x)) / 2",
         "Each side is pulled towards the mean m of the two.", "g · exp(x) · log(exp(x) / m) / 2", "g · log(t / m) / 2",
     ),
