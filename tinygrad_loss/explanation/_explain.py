@@ -31,9 +31,10 @@ def explain(criterion: Any, *args: Any, **kwargs: Any) -> Explanation:
     MSELoss() = 2.5
     formula
       The squared difference.
-        error = square(input - target)
-        # a weight of 0 leaves an element out, also where its square overflows
-        return error if weight is None else (times_log(weight, error), weight)
+        if weight is None:
+            return square(input - target)
+        # a weight of 0 leaves an element out, also where its difference or square overflows
+        return times_log(weight, square(times_log(ne(weight, 0), input - target))), weight
     arguments
       input: (2,) float32, 1 to 4; any real number
       target: (2,) float32, 0 to 2; any real number

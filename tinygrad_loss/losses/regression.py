@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from ..ops.activations import clamp
-from ..ops.elementwise import abs, log1p, logical_not, sqrt, square
+from ..ops.elementwise import abs, log1p, logical_not, ne, sqrt, square
 from ..ops.masking import where
 from ..ops.reduce import amax_
 from ..ops.stable import times_log
@@ -33,9 +33,10 @@ def mse_loss(
     >>> F.mse_loss(tensor([1.2, 3.4, 2.1]), tensor([1., 3., 2.]))
     tensor(0.0700)
     """
-    error = square(input - target)
-    # a weight of 0 leaves an element out, also where its square overflows
-    return error if weight is None else (times_log(weight, error), weight)
+    if weight is None:
+        return square(input - target)
+    # a weight of 0 leaves an element out, also where its difference or square overflows
+    return times_log(weight, square(times_log(ne(weight, 0), input - target))), weight
 
 
 @loss(
@@ -90,7 +91,7 @@ def huber_loss(
     >>> F.huber_loss(tensor([1., 2.5, 10.]), tensor([1.1, 2., 8.]))
     tensor(0.5433)
     """
-    residual = input - target
+    residual = input - target if weight is None else times_log(ne(weight, 0), input - target)
     near = clamp(residual, -delta, delta)
     error = near * (residual - 0.5 * near)  # exact on both sides and at the joint
     return error if weight is None else times_log(weight, error)
