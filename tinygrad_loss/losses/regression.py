@@ -62,7 +62,7 @@ def l1_loss(
 def smooth_l1_loss(input: Real[Tensor, "..."], target: Real[Tensor, "..."], *, beta: NonNegative = 1.0) -> PerElement:
     """Quadratic below ``beta``, then a line of slope 1; ``huber_loss(delta) == delta * smooth_l1_loss(beta=delta)``.
 
-    ``beta=0`` is l1_loss. Source: Girshick, "Fast R-CNN", 2015. Accuracy: 3 ulp, gradient 3.
+    ``beta=0`` is l1_loss. Source: Girshick, "Fast R-CNN", 2015.
     Accuracy: 3 ulp, gradient 3.
 
     >>> F.smooth_l1_loss(tensor([2., 3., 4.]), tensor([2.5, 3.5, 4.5]))
@@ -85,7 +85,7 @@ def huber_loss(
 ) -> PerElement:
     """Quadratic up to ``delta``, then the straight line that continues it. Weights do not change the mean's divisor.
 
-    Source: Huber, "Robust estimation of a location parameter", 1964. Accuracy: 3 ulp, gradient 2.
+    Source: Huber, "Robust estimation of a location parameter", 1964.
     Accuracy: 3 ulp, gradient 2.
 
     >>> F.huber_loss(tensor([1., 2.5, 10.]), tensor([1.1, 2., 8.]))
