@@ -82,15 +82,13 @@ class Primitive:
                 else None
                 for i, a in enumerate(args)
             ]
-        if not settings:
-            return [
-                rule(g, y, *values) if rule is not None and isinstance(a, Tensor) and a.needs_grad else None
-                for a, rule in zip(args, rules, strict=False)
-            ]
-        return [
-            rule(g, y, *values, **settings) if rule is not None and isinstance(a, Tensor) and a.needs_grad else None
-            for a, rule in zip(args, rules, strict=False)
-        ]
+        found: list[Value] = []
+        for a, rule in zip(args, rules):  # noqa: B905  strict costs as much as the rest of the line
+            if rule is None or not isinstance(a, Tensor) or not a.needs_grad:
+                found.append(None)
+            else:
+                found.append(rule(g, y, *values, **settings) if settings else rule(g, y, *values))
+        return found
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"
@@ -259,17 +257,16 @@ def _general(op: Primitive) -> Function:
     forward, floats, promotes, name, keeps = op.forward, op.floats, op.promotes, op.name, op.keeps
 
     def general(*args: Any, **settings: Any) -> Any:
-        values = [a.array if isinstance(a, Tensor) else a for a in args]
-        need = raw = True
+        values: Any = []
+        need, raw = False, True
         for a in args:
             if isinstance(a, Tensor):
-                raw = False
-                if a.needs_grad:
-                    break
-        else:
-            need = False
-            if raw:
-                return forward(*args, **settings)[0] if keeps else forward(*args, **settings)
+                values.append(a.array)
+                need, raw = need or a.needs_grad, False
+            else:
+                values.append(a)
+        if raw:
+            return forward(*args, **settings)[0] if keeps else forward(*args, **settings)
         if promotes:
             values = common(name, values, floats)
         y = here.run(forward, *values, **settings)

@@ -122,34 +122,33 @@ def cross_entropy_of_indices(
     starts, ones, rows = _layout(z.shape)
     p = z.astype(np.float64, order="C")
     np.exp(p, p)
-    total = np.dot(p, ones)
+    total = p.dot(ones)
     at = starts + target
-    likely = p.take(at) / total
+    chosen = p.take(at)
+    likely = chosen / total
     most = likely[likely.argmax()]  # a nan is the largest
-    value = np.log(likely)
-    np.negative(value, value)
-    summed = np.dot(value, rows)
-    if not (most <= 1.0 and (summed < _UNLIKELY or np.maximum.reduce(value) < _UNLIKELY)):
+    logs = np.log(likely)
+    summed = -logs.dot(rows)
+    if not (most <= 1.0 and (summed < _UNLIKELY or np.minimum.reduce(logs) > -_UNLIKELY)):
         return None  # nan, inf or out of range: the formula says what becomes of it
     if most > _CONFIDENT:
         mended = np.flatnonzero(likely > _CONFIDENT)
         others = _others(z, target, mended)
-        value[mended] = np.log1p(others)
-        summed = np.dot(value, rows)
+        logs[mended] = -np.log1p(others)
+        summed = -logs.dot(rows)
     share = None
     if weight is not None:
         share = weight[target]
-        summed = np.dot(value * share, rows)
+        summed = -np.dot(logs * share, rows)
     gradient = outs[0]
     if gradient is None:
         return float(summed)
-    likely -= 1.0
+    chosen -= total  # p - 1 of the target, times the total
     if most > _CONFIDENT:
-        likely[mended] = -others / (1.0 + others)
-    scale = factor if share is None else factor * share
-    np.multiply(p, (scale / total)[:, None], out=gradient, casting="same_kind")  # in float64, rounded once
-    likely *= scale
-    gradient.reshape(-1)[at] = likely
+        chosen[mended] = -others / (1.0 + others) * total[mended]
+    p.put(at, chosen)
+    scale = (factor if share is None else factor * share) / total
+    np.multiply(p, scale[:, None], out=gradient, casting="same_kind")  # in float64, rounded once
     return float(summed)
 
 

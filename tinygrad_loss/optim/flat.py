@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from ..backward import PILED, USED
 from ..dtypes import F32, Array
 from ..tape import Tensor
 from .entries import Entries
@@ -94,6 +95,21 @@ class Chunk:
             counts = self.steps.tolist()
             return bool(counts.count(counts[0]) == len(counts))
         return True
+
+    def piled(self) -> bool:
+        """Whether a gradient was added to one that an earlier step has used."""
+        for p, _, _ in self.members:
+            if p._grad.birth == PILED:  # type: ignore[union-attr]
+                return True
+        return False
+
+    def mark(self) -> list[Array]:
+        """Mark the gradients as used; returns the arrays that were written."""
+        arrays = []
+        for p, array, _ in self.members:
+            p._grad.birth = USED  # type: ignore[union-attr]
+            arrays.append(array)
+        return arrays
 
     def count(self) -> float:
         """Begin the next step and return its number."""

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..backward import PILED, USED
 from ..callsite import advise
 from ..modes import enable_grad
 from ..quiet import QUIET, enter_quiet, leave_quiet
@@ -126,7 +125,7 @@ class Optimizer:
                 f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first, and check that "
                 "the loss depends on the parameters given to the optimizer"
             )
-        if any(p._grad is not None and p._grad.birth == PILED for _, chunk in work for p in chunk.params):
+        if any([chunk.piled() for _, chunk in work]):
             advise(
                 f"{type(self).__name__}.step: a gradient was added to one that an earlier step has already used; "
                 "call optimizer.zero_grad() before backward()"
@@ -135,9 +134,7 @@ class Optimizer:
         try:
             for group, chunk in work:
                 self._update(group, chunk)
-                note_write(*[p.array for p in chunk.params])
-                for p in chunk.params:
-                    p._grad.birth = USED  # type: ignore[union-attr]
+                note_write(*chunk.mark())
         finally:
             leave_quiet(token)
         self._opt_called = True
