@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 
 import tinygrad_loss as tl
-from tinygrad_loss import serialization
+from tinygrad_loss import strict_json
 from tinygrad_loss.serialization import LoadError
 
 from .saved import foreign, packed, same, state, unpacked
@@ -69,6 +70,16 @@ def test_a_shared_array_stays_shared() -> None:
     loaded = unpacked(packed({"embedding": w, "head": w.detach(), "copy": w.clone()}))
     assert np.shares_memory(loaded["embedding"].array, loaded["head"].array)
     assert not np.shares_memory(loaded["embedding"].array, loaded["copy"].array)
+
+
+def test_a_generator_goes_on() -> None:
+    g = tl.Generator().manual_seed(5)
+    tl.randn(3, generator=g)
+    loaded = unpacked(packed({"loader": g, "again": [g], "other": tl.Generator().manual_seed(5)}))
+    assert isinstance(loaded["loader"], tl.Generator) and loaded["loader"] is loaded["again"][0] is not loaded["other"]
+    assert loaded["loader"].initial_seed() == 5
+    assert same(tl.randn(20, generator=g), tl.randn(20, generator=loaded["loader"]))
+    assert packed(g) == packed(loaded["loader"]) != packed(loaded["other"])
 
 
 def test_names_that_collide_in_the_file() -> None:
@@ -137,6 +148,13 @@ def test_the_safetensors_package_reads_it(tmp_path: Path) -> None:
     tl.save(state(), tmp_path / "x")
     found = numpy_reader.load_file(tmp_path / "x")
     assert found["model.0.weight"].tolist() == [[0, 1, 2], [3, 4, 5]]
+    odd: dict[str, Any] = {"häß\U0001f600 \"\\": tl.arange(3), "../up": tl.ones(2, requires_grad=True), "": tl.zeros(1)}
+    odd |= {f"{dtype} {shape}": tl.ones(shape).to(dtype) for dtype in ALL_DTYPES for shape in [(), (0,), (2, 0, 3), (2, 3)]}
+    tl.save({**odd, "generator": tl.Generator(), "text": "x" * 100}, tmp_path / "z")
+    found = numpy_reader.load_file(tmp_path / "z")
+    assert set(found) == {*odd, "generator"} - {""} | {"tensor"}
+    for name, value in odd.items():
+        assert same(value.array, found[name or "tensor"]), name
     numpy_reader.save_file({"w": np.ones((2, 2), np.float32)}, tmp_path / "y")
     assert same({"w": tl.ones(2, 2)}, tl.load(tmp_path / "y", verify=False))
 
@@ -166,6 +184,7 @@ class Unknown:
         (b"bytes", "the object is of type bytes"),
         ({"x": {(1, 2): 3}}, r"x has the key \(1, 2\) of type tuple"),
         ({"x": {float("nan"): 3}}, "x has the key nan"),
+        ({"x": {2**63: 3}}, "x has the key 9223372036854775808 of type int; keys must be str, int of 64 bits"),
         ({"x": np.array(["text"])}, "x: dtype"),
         ({"x": np.array([1j])}, "x: dtype complex128 is not supported"),
         (np.array([None]), "the object: dtype object"),
@@ -191,7 +210,7 @@ def test_save_refuses_what_it_could_not_load() -> None:
     with pytest.raises(ValueError, match="surrogate"):
         packed({"x": "\ud800"})
     with pytest.raises(ValueError, match="put long lists of numbers into a tensor"):
-        packed(list(range(serialization.MAX_VALUES)))
+        packed(list(range(strict_json.MAX_VALUES)))
 
 
 # whole training states
@@ -241,3 +260,40 @@ def test_other_things_than_files_are_refused() -> None:
         tl.save(1, 5)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="load: f must be a path or an open binary file, got list"):
         tl.load([])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="save: f must be .* binary file, got StringIO"):
+        tl.save(1, io.StringIO())  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="load: f must be .* binary file, got StringIO"):
+        tl.load(io.StringIO("{}"))  # type: ignore[arg-type]
+
+
+class Slow(io.RawIOBase):
+    """Takes at most so many bytes at once, as unbuffered files may."""
+
+    def __init__(self, most: int) -> None:
+        self.most, self.raw = most, bytearray()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.raw += memoryview(data)[: self.most]
+        return min(self.most, len(data))
+
+
+def test_files_that_take_a_part() -> None:
+    file = Slow(7)
+    tl.save(state(), file)  # type: ignore[arg-type]
+    assert bytes(file.raw) == packed(state())
+    with pytest.raises(OSError, match="the file takes no more"):
+        tl.save(state(), Slow(0))  # type: ignore[arg-type]
+
+
+def test_paths_of_every_type(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class InBytes:
+        def __fspath__(self) -> bytes:
+            return os.fsencode(tmp_path / "b")
+
+    tl.save(1, InBytes())  # type: ignore[arg-type]
+    monkeypatch.chdir(tmp_path)
+    tl.save(2, "c")
+    assert tl.load(tmp_path / "b") == 1 and tl.load("c") == 2

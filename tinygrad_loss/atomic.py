@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -19,20 +20,24 @@ _TEMPORARY = re.compile(r"\.tinygrad_loss-[0-9a-f]{16}\.tmp")
 
 def write_file(path: str, pieces: Iterable[bytes | memoryview]) -> None:
     """Write ``pieces`` to a temporary file beside ``path``, flush it to the disk, then move it over ``path``."""
+    if path.endswith((os.sep, os.altsep or os.sep)):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     path = os.path.realpath(path)  # a link stays a link: the file it points to is replaced
     mode = _mode(path)
     if mode is not None and not stat.S_ISREG(mode):  # a device or a pipe cannot be replaced, only written to
         with open(path, "wb") as file:
             file.writelines(pieces)
         return
+    if mode is not None and not os.access(path, os.W_OK):  # moving over it would not ask
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
     folder = os.path.dirname(path)
     remove_stale(folder)
     temporary, file = _create(folder)
     try:
         with file:
-            file.writelines(pieces)
             if mode is not None and hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), stat.S_IMODE(mode))
+            file.writelines(pieces)
             file.flush()
             os.fsync(file.fileno())
             if fcntl is not None:

@@ -179,7 +179,7 @@ class Module(Registry):
         """Copy the values in, all or nothing; ``strict`` demands exactly the names of :meth:`state_dict`.
 
         RuntimeError lists every missing or unexpected name, every wrong shape and every dtype whose values
-        would be lost (overflow, fractions).
+        would be lost (overflow, fractions, rounding).
 
         >>> layer = nn.Linear(2, 1)
         >>> layer.load_state_dict({"weight": ones(1, 2), "bias": zeros(1)})

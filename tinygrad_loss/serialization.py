@@ -19,7 +19,6 @@ import json
 import math
 import os
 import re
-from collections.abc import Sequence
 from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
@@ -27,25 +26,21 @@ import numpy as np
 from .atomic import write_file
 from .devices import check_device
 from .dtypes import Array
+from .strict_json import MAX_VALUES, count_values, parsed
 from .tape import Tensor
-from .tree import LoadError, decode, encode
+from .tree import LoadError, decode, encode, shown
 
 __all__ = ["LoadError", "load", "save"]
 
-MAX_HEADER = 4 << 20  # bytes; this and the next bound the memory that a hostile header can make us take
-MAX_VALUES = 250_000
-MAX_DEPTH = 400  # of JSON: three levels for each of the saved object
+MAX_HEADER = 4 << 20  # bytes; this and MAX_VALUES bound the memory that a hostile header can make us take
 
 _CODES = {
     "F64": "f8", "I64": "i8", "F32": "f4", "I32": "i4", "F16": "f2", "I16": "i2", "U8": "u1", "I8": "i1", "BOOL": "?",
 }  # fmt: skip
 _DTYPES = {name: np.dtype(code).newbyteorder("<") for name, code in _CODES.items()}
 _NAMES = {dtype: name for name, dtype in _DTYPES.items()}
-_NO_HASH = "0" * 64
-_HASH = re.compile(r'"header_sha256":"([0-9a-f]{64})"')
-# Possessive, and content with the end that is missing: linear in time for every text.
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
-_BRACKET = re.compile(r"[\[\]{}]")
+_NO_HASH = b"0" * 64
+_HASH = re.compile(rb'"header_sha256":"([0-9a-f]{64})"')
 
 Path = str | os.PathLike[str]
 
@@ -61,11 +56,12 @@ class Entry(NamedTuple):
 
 
 def save(obj: Any, f: Path | BinaryIO) -> None:
-    """Save a state dict or checkpoint: dicts, lists and tuples of tensors, numbers, strings and None, nested.
+    """Save a state dict or checkpoint: dicts, lists and tuples of tensors, generators, numbers, strings, None.
 
     ``f`` is a path or a binary file. A path holds the new file whole or keeps the old one: the new one is written
     beside it, flushed to the disk and moved over. The format is safetensors, as this module's text describes.
-    Parameters are saved as tensors, an array that appears twice once. Raises TypeError for any other object and
+    Parameters are saved as tensors, an array that appears twice once, a Generator as its state: a run that is to
+    go on with the same bits needs those too, and ``get_rng_state()``. Raises TypeError for any other object and
     ValueError for one nested deeper than 100, naming the place; nothing is written then.
 
     >>> import io
@@ -81,13 +77,16 @@ def save(obj: Any, f: Path | BinaryIO) -> None:
     values = dict(sorted(copies.items(), key=lambda item: -item[1].itemsize))  # so that every one is aligned
     pieces: list[Any] = [_header(tree, values), *map(_bytes_of, values.values())]
     if isinstance(f, (str, os.PathLike)):
-        write_file(os.fspath(f), pieces)
+        write_file(os.fsdecode(f), pieces)
         return
     file = _file("save", f, "write")
     for piece in pieces:
-        written = file.write(piece)
-        if written is not None and written < len(piece):
-            raise OSError(f"save: the file took {written} of {len(piece)} bytes")
+        view = memoryview(piece)
+        while len(view):
+            written = file.write(view)
+            if written == 0:
+                raise OSError(f"save: the file takes no more, {len(view)} bytes are left")
+            view = view[len(view) if written is None else written :]  # an unbuffered file may take a part
 
 
 def load(f: Path | BinaryIO, map_location: Any = None, *, weights_only: bool | None = None, verify: bool = True) -> Any:
@@ -106,7 +105,7 @@ def load(f: Path | BinaryIO, map_location: Any = None, *, weights_only: bool | N
 
 
 def _file(function: str, f: Any, method: str) -> BinaryIO:
-    if not hasattr(f, method):
+    if not hasattr(f, method) or isinstance(f, io.TextIOBase):
         raise TypeError(f"{function}: f must be a path or an open binary file, got {type(f).__name__}")
     return cast(BinaryIO, f)
 
@@ -125,30 +124,26 @@ def _header(tree: str, values: dict[str, Array]) -> bytes:
     """The length and the header; its entries are in the order of the values."""
     hashes = {name: hashlib.sha256(_bytes_of(array)).hexdigest() for name, array in values.items()}
     metadata = {"format": "tinygrad_loss", "version": "1", "tree": tree, "sha256": json.dumps(hashes)}
-    header: dict[str, Any] = {"__metadata__": {**metadata, "header_sha256": _NO_HASH}}
+    header: dict[str, Any] = {"__metadata__": {**metadata, "header_sha256": _NO_HASH.decode()}}
     start = 0
     for name, array in values.items():
         stop = start + array.nbytes
         header[name] = {"dtype": _NAMES[array.dtype], "shape": list(array.shape), "data_offsets": [start, stop]}
         start = stop
-    text = json.dumps(header, separators=(",", ":"))
-    text += " " * (-len(text) % 8)  # the values start at a multiple of 8
-    if len(text) > MAX_HEADER or _count_values(text) > MAX_VALUES:
+    raw = json.dumps(header, separators=(",", ":")).encode()
+    raw += b" " * (-len(raw) % 8)  # the values start at a multiple of 8
+    if len(raw) > MAX_HEADER or count_values(raw) > MAX_VALUES:
         raise ValueError(
             f"save: too many tensors, or numbers outside of tensors, for a header of at most {MAX_HEADER} bytes "
             f"and {MAX_VALUES} values; put long lists of numbers into a tensor"
         )
-    return _with_length(text.replace(f'"{_NO_HASH}"', f'"{_header_hash(text)}"', 1))
+    return _sealed(raw)
 
 
-def _with_length(text: str) -> bytes:
-    raw = text.encode()
-    return len(raw).to_bytes(8, "little") + raw
-
-
-def _header_hash(text: str) -> str:
-    """The hash of a header whose own place for it holds zeros."""
-    return hashlib.sha256(_with_length(text)).hexdigest()
+def _sealed(header: bytes) -> bytes:
+    """The length and the header, with its hash in the place of the 64 zeros."""
+    whole = len(header).to_bytes(8, "little") + header
+    return whole.replace(b'"' + _NO_HASH + b'"', b'"' + hashlib.sha256(whole).hexdigest().encode() + b'"', 1)
 
 
 def _load(file: BinaryIO, verify: bool) -> Any:
@@ -157,29 +152,31 @@ def _load(file: BinaryIO, verify: bool) -> Any:
     here = file.tell()
     size = file.seek(0, os.SEEK_END) - here
     file.seek(here)
-    text = _read_header(file, size)
+    raw = _read_header(file, size)
     if verify:
-        _check_header(text)
-    header = _parse(text, "header")
+        _check_header(raw)
+    header = parsed(raw, "header")
     if not isinstance(header, dict):
         raise LoadError("load: the header is not a JSON object")
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
         raise LoadError("load: the metadata is not a JSON object of strings")
-    entries = _entries(header, size - len(_with_length(text)))
+    entries = _entries(header, size - 8 - len(raw))
+    del raw, header
     if metadata.get("format") != "tinygrad_loss" and not verify:
         return {entry.name: Tensor(_read(file, entry, None)) for entry in entries}
     if metadata.get("version") != "1":
-        raise LoadError(f"load: the file has version {metadata.get('version')}, expected 1; a newer library wrote it")
-    tree, hashes = _parse(metadata.get("tree", ""), "tree"), _parse(metadata.get("sha256", ""), "table of checksums")
+        version = shown(metadata.get("version"))
+        raise LoadError(f"load: the file has version {version}, expected '1'; a newer library wrote it")
+    tree, hashes = parsed(metadata.get("tree", ""), "tree"), parsed(metadata.get("sha256", ""), "table of checksums")
     if not isinstance(hashes, dict) or hashes.keys() != {entry.name for entry in entries}:
         raise LoadError("load: the checksums are not those of the tensors in the file")
     return decode(tree, {e.name: _read(file, e, hashes[e.name] if verify else None) for e in entries})
 
 
-def _read_header(file: BinaryIO, size: int) -> str:
+def _read_header(file: BinaryIO, size: int) -> bytearray:
     if size < 8:
-        raise LoadError(f"load: {size} bytes are too few for a file of save()")
+        raise LoadError(f"load: {max(size, 0)} bytes are too few for a file of save()")
     length = int.from_bytes(_read_exactly(file, bytearray(8), "the length of the header"), "little")
     if length > size - 8:
         raise LoadError(f"load: a header of {length} bytes in a file of {size}: it is cut off or in another format")
@@ -188,55 +185,21 @@ def _read_header(file: BinaryIO, size: int) -> str:
     raw: bytearray = _read_exactly(file, bytearray(length), "the header")
     if not raw.startswith(b"{"):
         raise LoadError("load: the header does not start with '{': this is not a file of save()")
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise LoadError(f"load: the header is not UTF-8: {error}") from None
+    return raw
 
 
-def _check_header(text: str) -> None:
-    found = _HASH.search(text)
+def _check_header(raw: bytearray) -> None:
+    found = _HASH.search(raw)
     if found is None:
         raise LoadError(
             "load: the header has no checksum: it is damaged, or another tool wrote the file; "
             "to load such a file, pass verify=False"
         )
-    if _header_hash(text[: found.start(1)] + _NO_HASH + text[found.end(1) :]) != found[1]:
+    digest = hashlib.sha256(len(raw).to_bytes(8, "little"))
+    for part in (memoryview(raw)[: found.start(1)], _NO_HASH, memoryview(raw)[found.end(1) :]):
+        digest.update(part)
+    if digest.hexdigest().encode() != found[1]:
         raise LoadError("load: the header does not match its checksum: the file is damaged")
-
-
-def _parse(text: str, what: str) -> Any:
-    """JSON, without what Python's parser lets through: duplicate keys, NaN, any depth, any size."""
-    if _count_values(text) > MAX_VALUES:
-        raise LoadError(f"load: the {what} has more than the {MAX_VALUES} values allowed")
-    depth = 0
-    for bracket in _BRACKET.finditer(_STRING.sub("", text)):
-        depth += 1 if bracket[0] in "[{" else -1
-        if not 0 <= depth <= MAX_DEPTH:
-            raise LoadError(f"load: the {what} is nested deeper than {MAX_DEPTH}, or closes what it did not open")
-    try:
-        return json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constants)
-    except LoadError:
-        raise
-    except (ValueError, RecursionError) as error:
-        raise LoadError(f"load: the {what} is not valid JSON: {error}") from None
-
-
-def _count_values(text: str) -> int:
-    return sum(map(text.count, ",:[{"))
-
-
-def _no_duplicates(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise LoadError(f"load: duplicate name {name!r}")
-        found[name] = value
-    return found
-
-
-def _no_constants(constant: str) -> Any:
-    raise LoadError(f"load: {constant} is not JSON")
 
 
 def _entries(header: dict[str, Any], size: int) -> list[Entry]:
@@ -245,25 +208,32 @@ def _entries(header: dict[str, Any], size: int) -> list[Entry]:
     end = 0
     for entry in entries:
         if entry.start != end:
-            raise LoadError(f"load: tensor {entry.name!r} starts at {entry.start}, expected {end}: overlap or hole")
+            raise LoadError(
+                f"load: tensor {shown(entry.name)} starts at {entry.start}, expected {end}: overlap or hole"
+            )
         end = entry.stop
     if end != size:
-        last = f", the last is {entries[-1].name!r}" if entries else ""
+        last = f", the last is {shown(entries[-1].name)}" if entries else ""
         raise LoadError(f"load: the tensors take {end} bytes{last}, but the file has {size} for them: it is damaged")
     return entries
 
 
 def _entry(name: str, spec: Any) -> Entry:
     if not isinstance(spec, dict) or spec.keys() != {"dtype", "shape", "data_offsets"}:
-        raise LoadError(f"load: tensor {name!r} must have dtype, shape and data_offsets")
+        raise LoadError(f"load: tensor {shown(name)} must have dtype, shape and data_offsets")
     dtype, shape, offsets = spec["dtype"], spec["shape"], spec["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _DTYPES:
-        raise LoadError(f"load: tensor {name!r} has the dtype {dtype!r}, expected one of {', '.join(_DTYPES)}")
+        raise LoadError(
+            f"load: tensor {shown(name)} has the dtype {shown(dtype)}, expected one of {', '.join(_DTYPES)}"
+        )
     if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2:
-        raise LoadError(f"load: tensor {name!r} has a shape or data_offsets that are not lists of sizes")
+        raise LoadError(f"load: tensor {shown(name)} has a shape or data_offsets that are not lists of sizes")
     span = math.prod(shape) * _DTYPES[dtype].itemsize
     if offsets[1] - offsets[0] != span:
-        raise LoadError(f"load: tensor {name!r} of shape {tuple(shape)} takes {span} bytes, its offsets say {offsets}")
+        raise LoadError(
+            f"load: tensor {shown(name)} of shape {shown(tuple(shape))} takes {shown(span)} bytes, "
+            f"its offsets say {offsets}"
+        )
     return Entry(name, _DTYPES[dtype], tuple(shape), *offsets)
 
 
@@ -275,13 +245,13 @@ def _read(file: BinaryIO, entry: Entry, digest: str | None) -> Array:
     try:
         array: Array = np.empty(entry.shape, entry.dtype)
     except ValueError as error:
-        raise LoadError(f"load: tensor {entry.name!r} has an impossible shape: {error}") from None
+        raise LoadError(f"load: tensor {shown(entry.name)} has an impossible shape: {error}") from None
     raw = _bytes_of(array)
-    _read_exactly(file, raw, f"tensor {entry.name!r}")
+    _read_exactly(file, raw, f"tensor {shown(entry.name)}")
     if digest is not None and hashlib.sha256(raw).hexdigest() != digest:
-        raise LoadError(f"load: tensor {entry.name!r} does not match its checksum: the file is damaged")
+        raise LoadError(f"load: tensor {shown(entry.name)} does not match its checksum: the file is damaged")
     if entry.dtype.kind == "b" and len(raw) and raw.max() > 1:
-        raise LoadError(f"load: tensor {entry.name!r} is BOOL but holds other bytes than 0 and 1")
+        raise LoadError(f"load: tensor {shown(entry.name)} is BOOL but holds other bytes than 0 and 1")
     return array.astype(entry.dtype.newbyteorder("="), copy=False)
 
 

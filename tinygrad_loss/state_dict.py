@@ -31,7 +31,7 @@ class LoadResult(NamedTuple):
 def cast_exactly(value: Array, to: np.dtype[Any]) -> Array | None:
     """A copy of ``value`` in the dtype ``to``, or None when values would be lost.
 
-    Between float types rounding is accepted, overflow is not; a float never becomes an integer.
+    Rounding loses values as overflow does, and a float never becomes an integer.
     """
     if value.dtype == to:
         return value.astype(to, copy=True)
@@ -39,10 +39,9 @@ def cast_exactly(value: Array, to: np.dtype[Any]) -> Array | None:
         return None
     with quiet():
         cast = value.astype(to)
+        kept = cast.astype(value.dtype) == value
         if value.dtype.kind == "f":
-            kept = np.isfinite(cast) == np.isfinite(value)
-        else:
-            kept = cast.astype(value.dtype) == value
+            kept |= np.isnan(value)
     return cast if bool(np.all(kept)) else None
 
 
@@ -58,6 +57,7 @@ def load_into(what: str, targets: Mapping[str, Tensor], values: Mapping[str, Any
     if strict and missing:
         problems.append(f"Missing key(s) in state_dict: {_quoted(missing)}.")
     ready: list[tuple[Tensor, Array]] = []
+    written: dict[int, tuple[str, Array]] = {}  # by the target's array: a tied parameter has several names
     for name, target in targets.items():
         if name not in values:
             continue
@@ -66,6 +66,9 @@ def load_into(what: str, targets: Mapping[str, Tensor], values: Mapping[str, Any
         if array is None:
             problems.append(problem)
         else:
+            first, known = written.setdefault(id(target.array), (name, array))
+            if known is not array and known.tobytes() != array.tobytes():
+                problems.append(f'"{first}" and "{name}" are one tensor in the current model, their values differ.')
             ready.append((target, array))
     if problems:
         if strict and (missing or unexpected):
@@ -88,7 +91,7 @@ def _fitted(name: str, target: Tensor, value: Any) -> tuple[str, Array | None]:
     if array is None:
         return (
             f"dtype mismatch for {name}: its values in {of_numpy(value.array.dtype)} do not fit into the "
-            f"{of_numpy(target.array.dtype)} of the current model; convert one of them."
+            f"{of_numpy(target.array.dtype)} of the current model; convert one of them, or the values with .to()."
         ), None
     return "", array
 

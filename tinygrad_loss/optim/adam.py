@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ class Adam(Optimizer):
     """
 
     counts = True
+    remembers: Mapping[str, bool] = {"exp_avg": True, "exp_avg_sq": True, "max_exp_avg_sq": False}
 
     def __init__(
         self,

@@ -98,10 +98,7 @@ class Chunk:
 
     def piled(self) -> bool:
         """Whether a gradient was added to one that an earlier step has used."""
-        for p, _, _ in self.members:
-            if p._grad.birth == PILED:  # type: ignore[union-attr]
-                return True
-        return False
+        return PILED in [p._grad.birth for p, _, _ in self.members]  # type: ignore[union-attr]
 
     def mark(self) -> list[Array]:
         """Mark the gradients as used; returns the arrays that were written."""

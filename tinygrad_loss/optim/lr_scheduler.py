@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import types
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, SupportsFloat
 
+from .loading import loaded_schedule
 from .optimizer import Optimizer
 
 
@@ -17,6 +18,9 @@ class LRScheduler:
     Making a scheduler sets ``initial_lr`` in each group. Raises TypeError for something that is no
     Optimizer and KeyError when ``last_epoch`` resumes groups that have no ``initial_lr``.
     """
+
+    _choices: Mapping[str, tuple[str, ...]] = {}  # what a loaded state may have
+    _positive: tuple[str, ...] = ()
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         _check_optimizer(type(self).__name__, optimizer)
@@ -67,12 +71,25 @@ class LRScheduler:
         self._last_lr = [group["lr"] for group in optimizer.param_groups]
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything but the optimizer: numbers and lists."""
-        return {key: value for key, value in self.__dict__.items() if key != "optimizer"}
+        """Everything but the optimizer: numbers and lists, which are copied."""
+        return {k: v.copy() if isinstance(v, (list, dict)) else v for k, v in self.__dict__.items() if k != "optimizer"}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take over a state; load the optimizer's as well."""
-        self.__dict__.update(state_dict)
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a state, all or nothing; load the optimizer's as well.
+
+        ValueError for names that are missing or unexpected, and for values of another kind, length or range.
+        """
+        name = f"{type(self).__name__}.load_state_dict"
+        state = loaded_schedule(name, self.state_dict(), state_dict)
+        for key, value in state.items():
+            if key in self._choices and value not in self._choices[key]:
+                raise ValueError(f"{name}: {key} must be one of {self._choices[key]}, got {value!r}")
+            if key in self._positive and not value > 0:
+                raise ValueError(f"{name}: {key} must be positive, got {value!r}")
+        self._take_over(state)
+
+    def _take_over(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
 
 
 class StepLR(LRScheduler):
@@ -82,6 +99,8 @@ class StepLR(LRScheduler):
     >>> optim.lr_scheduler.StepLR(optimizer, step_size=30).get_last_lr()
     [1.0]
     """
+
+    _positive = ("step_size",)
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1) -> None:
         if isinstance(step_size, bool) or not isinstance(step_size, int) or step_size < 1:
@@ -129,11 +148,12 @@ class LambdaLR(LRScheduler):
         state["lr_lambdas"] = [None if p else vars(f).copy() for p, f in zip(plain, self.lr_lambdas, strict=True)]
         return state
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.__dict__.update({key: value for key, value in state_dict.items() if key != "lr_lambdas"})
-        for f, attributes in zip(self.lr_lambdas, state_dict["lr_lambdas"], strict=True):
-            if attributes is not None:
-                vars(f).update(attributes)
+    def _take_over(self, state: dict[str, Any]) -> None:
+        attributes = state.pop("lr_lambdas")
+        super()._take_over(state)
+        for f, values in zip(self.lr_lambdas, attributes, strict=True):
+            if values is not None:
+                vars(f).update(values)
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -145,6 +165,8 @@ class CosineAnnealingLR(LRScheduler):
     >>> optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=10).get_last_lr()
     [1.0]
     """
+
+    _positive = ("T_max",)
 
     def __init__(self, optimizer: Optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1) -> None:
         if not T_max > 0:
@@ -181,6 +203,8 @@ class ReduceLROnPlateau(LRScheduler):
     >>> scheduler.step(2.0); scheduler.step(2.0); scheduler.get_last_lr()
     [0.1]
     """
+
+    _choices: Mapping[str, tuple[str, ...]] = {"mode": ("min", "max"), "threshold_mode": ("rel", "abs")}
 
     def __init__(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from copy import deepcopy
 from operator import is_
 from typing import Any
 
@@ -12,11 +11,11 @@ import numpy as np
 from ..callsite import advise
 from ..modes import enable_grad
 from ..quiet import QUIET, enter_quiet, leave_quiet
-from ..state_dict import cast_exactly
 from ..tape import Tensor
 from ..writes import note_write
 from .entries import Entries
 from .flat import Chunk, Pool, lay_out
+from .loading import copied, loaded_groups, loaded_state
 
 
 class Optimizer:
@@ -35,6 +34,7 @@ class Optimizer:
     """
 
     counts = False  # whether the state has the number of steps
+    remembers: Mapping[str, bool] = {}  # what else a state can have, and whether it is there after every step
 
     def __init__(self, params: Iterable[Any], defaults: dict[str, Any]) -> None:
         if isinstance(params, Tensor):
@@ -116,16 +116,18 @@ class Optimizer:
                 loss = closure()
         self._notice_changes()
         work: list[tuple[dict[str, Any], Chunk]] = []
+        piled = False
         for group in self.param_groups:
             live = [p for p in group["params"] if p._grad is not None]
-            if live:
-                work += [(group, chunk) for chunk in self._chunks(group, live)]
+            for chunk in self._chunks(group, live) if live else ():
+                work.append((group, chunk))
+                piled = piled or chunk.piled()
         if not work:
             raise RuntimeError(
                 f"{type(self).__name__}.step: no parameter has a gradient; call loss.backward() first, and check that "
                 "the loss depends on the parameters given to the optimizer"
             )
-        if any([chunk.piled() for _, chunk in work]):
+        if piled:
             advise(
                 f"{type(self).__name__}.step: a gradient was added to one that an earlier step has already used; "
                 "call optimizer.zero_grad() before backward()"
@@ -201,7 +203,7 @@ class Optimizer:
         """``{"state": {index: {name: value}}, "param_groups": [...]}`` with copies of the tensors."""
         params = [p for group in self.param_groups for p in group["params"]]
         number = {id(p): i for i, p in enumerate(params)}
-        state = {number[id(p)]: {k: _copied(v) for k, v in entry.items()} for p, entry in self.state.items()}
+        state = {number[id(p)]: {k: copied(v) for k, v in entry.items()} for p, entry in self.state.items()}
         groups = [
             {**{k: v for k, v in group.items() if k != "params"}, "params": [number[id(p)] for p in group["params"]]}
             for group in self.param_groups
@@ -211,31 +213,23 @@ class Optimizer:
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Take over the state and the options of :meth:`state_dict`, all or nothing.
 
-        ValueError when the groups, the shapes or the dtypes do not match this optimizer's parameters.
+        ValueError when groups, options, names, shapes or dtypes do not match this optimizer and its parameters.
         """
-        name = type(self).__name__
+        name = f"{type(self).__name__}.load_state_dict"
         if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
-            raise ValueError(f"{name}.load_state_dict: expected a dict with 'state' and 'param_groups'")
-        saved = state_dict["param_groups"]
-        sizes, own = [len(g["params"]) for g in saved], [len(g["params"]) for g in self.param_groups]
-        if sizes != own:
-            raise ValueError(
-                f"{name}.load_state_dict: the parameter groups have sizes {sizes}, this optimizer's have {own}; "
-                "make it with the same groups first"
-            )
-        groups = []
-        for old, new in zip(self.param_groups, saved, strict=True):
-            options = {k: deepcopy(v) for k, v in new.items() if k != "params"}
-            groups.append({"params": old["params"], **{k: v for k, v in old.items() if k == "param_names"}, **options})
-            self._check({**old, **options})
-        ids = [i for g in saved for i in g["params"]]
-        params = dict(zip(ids, [p for g in self.param_groups for p in g["params"]], strict=True))
-        state = Entries([0])
-        for i, entry in state_dict["state"].items():
-            if i not in params:
-                raise ValueError(f"{name}.load_state_dict: state for parameter {i}, which is in no group")
-            state[params[i]] = {k: _fitted(name, i, k, v, params[i]) for k, v in entry.items()}
+            raise ValueError(f"{name}: expected a dict with 'state' and 'param_groups'")
+        groups, params = loaded_groups(name, self.param_groups, state_dict["param_groups"], self.defaults)
+        for group in groups:
+            self._check(group)
+        own_step = type(self).step is not Optimizer.step  # then only that knows what belongs into the state
+        state = loaded_state(name, state_dict["state"], params, None if own_step else self._remembered(groups))
         self.state, self.param_groups, self._layout = state, groups, {}
+        self._opt_called = True  # as far as schedulers can know
+
+    def _remembered(self, groups: list[dict[str, Any]]) -> dict[str, bool]:
+        """The names in a parameter's state, and whether they are there after every step."""
+        names = self.remembers or dict.fromkeys((n for group in groups for n in self._buffers(group)[0]), False)
+        return {"step": True, **names} if self.counts else dict(names)
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_layout": {}, "_pool": {}}  # a copy lays out memory of its own
@@ -263,22 +257,3 @@ def check_eps(function: str, group: dict[str, Any]) -> None:
             raise ValueError(
                 f"{function}: eps={group['eps']} underflows in {work}; use at least {np.finfo(work).tiny:.1e}, or 0"
             )
-
-
-def _copied(value: Any) -> Any:
-    return Tensor(value.array.copy()) if isinstance(value, Tensor) else deepcopy(value)
-
-
-def _fitted(function: str, i: Any, key: str, value: Any, p: Tensor) -> Any:
-    """A copy of saved state for parameter ``p``, in its dtype (float16: in float32)."""
-    if not isinstance(value, Tensor) or key == "step":
-        return _copied(value)
-    if value.array.shape != p.array.shape:
-        raise ValueError(
-            f"{function}.load_state_dict: {key} of parameter {i} has shape {tuple(value.shape)}, the parameter "
-            f"{tuple(p.shape)}"
-        )
-    array = cast_exactly(value.array, p.array.dtype if p.array.dtype.itemsize >= 4 else value.array.dtype)
-    if array is None:
-        raise ValueError(f"{function}.load_state_dict: {key} of parameter {i} does not fit into {p.dtype}")
-    return Tensor(array)

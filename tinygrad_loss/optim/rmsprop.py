@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ class RMSprop(Optimizer):
     """
 
     counts = True
+    remembers: Mapping[str, bool] = {"square_avg": True, "momentum_buffer": False, "grad_avg": False}
 
     def __init__(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ class SGD(Optimizer):
     >>> weight.sum().backward(); optimizer.step(); weight.detach()
     tensor([0.9000])
     """
+
+    remembers: Mapping[str, bool] = {"momentum_buffer": False}
 
     def __init__(
         self,
