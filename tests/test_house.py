@@ -24,12 +24,12 @@ OPTIONAL = {"graphviz", "pygraphviz", "tqdm", "matplotlib", "torch", "IPython"}
 # One step may use what is on its own level or below it; what is not listed hangs off the side.
 LEVELS = [
     {"quiet", "dtypes", "accumulate", "modes", "callsite", "writes", "devices", "atomic", "coercion", "tracing", "threads"},
-    {"tape", "tree"}, {"walk"}, {"backward"}, {"primitive"}, {"ops", "printing"},
-    {"creation", "ingest", "filling", "generator", "random", "registry", "state_dict", "module"},
+    {"tape"}, {"walk"}, {"backward"}, {"primitive"}, {"ops", "printing"},
+    {"creation", "ingest", "filling", "generator", "random", "registry", "state_dict", "strict_json", "tree", "module"},
     {"operators"},  # binds everything as methods
     {"losses"}, {"nn"}, {"optim"},
 ]  # fmt: skip
-SIDE = {"autograd", "choose", "explanation", "serialization", "utils", "viz"}
+SIDE = {"autograd", "choose", "explanation", "memory", "serialization", "utils", "viz"}
 
 
 def module_of(file: Path) -> str:
@@ -112,8 +112,9 @@ def test_no_import_cycles() -> None:
         visit(name, ())
 
 
-LATE = {("tinygrad_loss", f"tinygrad_loss.{name}") for name in (*SIDE, "optim")}  # the package imports its side rooms on first use
+LATE = {("tinygrad_loss", f"tinygrad_loss.{name}") for name in (*SIDE, "losses", "nn", "optim")}  # the package imports these rooms on first use
 LATE |= {("tinygrad_loss.threads", name) for name in ("concurrent.futures", "concurrent.futures.ThreadPoolExecutor")}  # only for large losses
+LATE |= {("tinygrad_loss.memory", "ctypes")}  # only for those who ask for it
 
 
 def test_no_imports_inside_functions() -> None:
@@ -185,3 +186,51 @@ def test_import_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.stdout == "[] True True\n", done.stdout + done.stderr
+
+
+def fresh(code: str) -> str:
+    """What a new interpreter prints."""
+    command = [sys.executable, "-W", "error", "-c", f"import sys\n{code}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_import_brings_little_along() -> None:
+    """Its time is that of finding and reading files, so what counts is how many there are, beside NumPy's."""
+    brought = set(fresh("import numpy; before = set(sys.modules); import tinygrad_loss; print(*{*sys.modules} - before)").split())
+    ours = {name for name in brought if name.split(".")[0] == "tinygrad_loss"}
+    assert brought - ours <= {"__future__", "gc", "heapq", "_heapq"}
+    assert not {room(name) for name in ours} & {name.split(".")[-1] for _, name in LATE} - {""}
+    assert not {room(name) for name in ours} & {"module", "registry", "state_dict"} and len(ours) <= 50
+
+
+@pytest.mark.parametrize("name", ["nn", "losses", "loss", "set_value_checks", "optim", "viz", "which_loss", "save"])
+def test_late_names(name: str) -> None:
+    """They are there however they are asked for first, and listed before."""
+    found = fresh(
+        f"import tinygrad_loss as torch; listed = {name!r} in dir(torch); a = torch.{name}\n"
+        f"from tinygrad_loss import {name} as b, nn; F = nn.functional\n"
+        "print(listed, a is b, isinstance(nn.MSELoss(), nn.Module), F.mse_loss is torch.losses.mse_loss)"
+    )
+    assert found == "True True True True"
+
+
+def test_late_rooms_come_alike_under_any_setting() -> None:
+    """What the user has set when a loss is first asked for leaves no trace in it."""
+    use = "x = t.tensor([0.5, 3.0], requires_grad=True); y = t.nn.HuberLoss()(x, t.zeros(2)); y.backward(); print(y, x.grad, t.rand(1))"
+    plain = fresh(f"import tinygrad_loss as t; t.nn, t.optim, t.manual_seed(0)\n{use}")
+    assert plain == fresh(
+        "import numpy as np, tinygrad_loss as t; t.manual_seed(0); np.seterr(all='raise'); t.set_default_dtype(t.float64)\n"
+        "with t.inference_mode(), t.scope('outer'): t.nn.functional.mse_loss, t.optim\n"
+        f"t.set_default_dtype(t.float32)\n{use}"
+    )
+
+
+def test_names_of_late_primitives_are_taken() -> None:
+    """A user's primitive cannot have them before nn is there either, or nn could not be imported afterwards."""
+    before = "import tinygrad_loss as t; from tinygrad_loss.primitive import LATE, PRIMITIVES; first = set(PRIMITIVES)\n"
+    rooms = ", ".join(sorted(name for _, name in LATE if name.startswith("tinygrad_loss.")))
+    assert fresh(f"{before}import {rooms}\nprint({{*PRIMITIVES}} - first == LATE)") == "True"
+    refused = "try: t.primitive(abs, name='log_cosh')\nexcept ValueError as error: print(error, t.nn.MSELoss())"
+    assert fresh(before + refused) == "primitive: 'log_cosh' is declared already; pass another name= MSELoss()"

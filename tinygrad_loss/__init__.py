@@ -12,9 +12,8 @@ from math import e, inf, nan, pi
 from typing import TYPE_CHECKING, Any
 
 _collecting = gc.isenabled()
-gc.disable()  # an import makes no garbage, and looking for it would take a tenth of its time
+gc.disable()  # an import makes no garbage, and looking for it would take a fifth of its time
 
-from . import losses, nn
 from .callsite import LossWarning
 from .creation import (
     arange,
@@ -55,23 +54,10 @@ from .dtypes import bool_ as bool
 from .dtypes import float_ as float
 from .dtypes import int_ as int
 from .generator import default_generator
-from .losses import loss, set_value_checks
 from .modes import enable_grad, inference_mode, is_grad_enabled, no_grad, scope, set_grad_enabled
-from .nn.functional import (
-    clamp,
-    clamp_max,
-    clamp_min,
-    log_softmax,
-    logsigmoid,
-    relu,
-    sigmoid,
-    softmax,
-    softplus,
-    tanh,
-    xlogy,
-)
-from .nn.functional import clamp as clip
 from .ops import operators as operators  # gives Tensor its methods
+from .ops.activations import clamp, clamp_max, clamp_min, relu, softplus
+from .ops.activations import clamp as clip
 from .ops.closeness import allclose, equal, isclose
 from .ops.elementwise import (
     abs,
@@ -106,11 +92,13 @@ from .ops.elementwise import (
     reciprocal,
     remainder,
     rsqrt,
+    sigmoid,
     sign,
     sin,
     sqrt,
     square,
     sub,
+    tanh,
     true_divide,
 )
 from .ops.elementwise import round_ as round
@@ -140,7 +128,7 @@ from .ops.shape import (
     unsqueeze,
 )
 from .ops.special import erf
-from .ops.stable import binary_log_likelihood, logsumexp, times_log
+from .ops.stable import binary_log_likelihood, log_softmax, logsigmoid, logsumexp, softmax, times_log, xlogy
 from .ops.statistics import norm, std, var
 from .primitive import primitive
 from .printing import set_printoptions
@@ -168,28 +156,52 @@ from .threads import get_num_threads, set_num_threads
 if _collecting:
     gc.enable()
 if TYPE_CHECKING:
-    from . import autograd, optim, utils, viz
+    from . import autograd, losses, nn, optim, utils, viz
     from .choose import which_loss
     from .explanation import explain
+    from .losses import loss, set_value_checks
+    from .memory import keep_freed_memory
     from .serialization import load, save
 
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """What nothing else here needs is imported on first use: it would be a third of the time to import everything."""
+    """What tensors do not need is imported on first use, so that the import takes little more time than NumPy's."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        return _late(name)
+    finally:
+        if collecting:
+            gc.enable()
+
+
+def _late(name: str) -> Any:
     if name == "autograd":
         import tinygrad_loss.autograd
+    elif name == "losses":
+        import tinygrad_loss.losses
+    elif name == "nn":
+        import tinygrad_loss.nn
     elif name == "optim":
         import tinygrad_loss.optim
     elif name == "utils":
         import tinygrad_loss.utils
     elif name == "viz":
         import tinygrad_loss.viz
+    elif name in ("loss", "set_value_checks"):
+        import tinygrad_loss.losses
+
+        return getattr(tinygrad_loss.losses, name)
     elif name in ("load", "save"):
         import tinygrad_loss.serialization
 
         return getattr(tinygrad_loss.serialization, name)
+    elif name == "keep_freed_memory":
+        import tinygrad_loss.memory
+
+        return tinygrad_loss.memory.keep_freed_memory
     elif name == "explain":
         import tinygrad_loss.explanation
 
@@ -203,6 +215,10 @@ def __getattr__(name: str) -> Any:
     return sys.modules[f"{__name__}.{name}"]
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 __all__ = [
     "Generator", "LossWarning", "Size", "Tensor", "abs", "add", "all", "allclose", "amax", "amin", "any", "arange",
     "argmax", "argmin", "argsort", "as_tensor", "autograd", "bernoulli", "binary_log_likelihood", "bmm", "bool",
@@ -212,15 +228,16 @@ __all__ = [
     "float16", "float32", "float64", "floor", "floor_divide", "from_numpy", "full", "full_like", "gather", "ge",
     "get_default_dtype", "get_num_threads", "get_rng_state", "gt", "half", "index_select", "inf", "inference_mode",
     "initial_seed", "int", "int16", "int32", "int64", "int8", "is_grad_enabled", "isclose", "isfinite", "isinf",
-    "isnan", "le", "linspace", "load", "log", "log1p", "log2", "log_softmax", "logical_and", "logical_not",
-    "logical_or", "logsigmoid", "logsumexp", "long", "loss", "losses", "lt", "manual_seed", "masked_fill",
-    "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "movedim", "mul", "multinomial",
-    "mv", "nan", "narrow", "ne", "neg", "nn", "no_grad", "norm", "normal", "one_hot", "ones", "ones_like", "optim",
-    "outer", "permute", "pi", "pick", "pow", "primitive", "prod", "rand", "rand_like", "randint", "randint_like",
-    "randn", "randn_like", "randperm", "reciprocal", "relu", "remainder", "repeat", "reshape", "round", "rsqrt",
-    "save", "scatter", "scatter_add", "scope", "seed", "select", "set_default_dtype", "set_grad_enabled",
-    "set_num_threads", "set_printoptions", "set_rng_state", "set_value_checks", "short", "sigmoid", "sign", "sin",
-    "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std", "sub", "sum", "swapaxes",
-    "t", "take_along_dim", "tanh", "tensor", "times_log", "topk", "transpose", "tril", "triu", "true_divide",
-    "uint8", "unbind", "unsqueeze", "utils", "var", "viz", "where", "which_loss", "xlogy", "zeros", "zeros_like",
+    "isnan", "keep_freed_memory", "le", "linspace", "load", "log", "log1p", "log2", "log_softmax", "logical_and",
+    "logical_not", "logical_or", "logsigmoid", "logsumexp", "long", "loss", "losses", "lt", "manual_seed",
+    "masked_fill", "masked_select", "matmul", "max", "maximum", "mean", "min", "minimum", "mm", "movedim", "mul",
+    "multinomial", "mv", "nan", "narrow", "ne", "neg", "nn", "no_grad", "norm", "normal", "one_hot", "ones",
+    "ones_like", "optim", "outer", "permute", "pi", "pick", "pow", "primitive", "prod", "rand", "rand_like",
+    "randint", "randint_like", "randn", "randn_like", "randperm", "reciprocal", "relu", "remainder", "repeat",
+    "reshape", "round", "rsqrt", "save", "scatter", "scatter_add", "scope", "seed", "select", "set_default_dtype",
+    "set_grad_enabled", "set_num_threads", "set_printoptions", "set_rng_state", "set_value_checks", "short",
+    "sigmoid", "sign", "sin", "softmax", "softplus", "sort", "split", "sqrt", "square", "squeeze", "stack", "std",
+    "sub", "sum", "swapaxes", "t", "take_along_dim", "tanh", "tensor", "times_log", "topk", "transpose", "tril",
+    "triu", "true_divide", "uint8", "unbind", "unsqueeze", "utils", "var", "viz", "where", "which_loss", "xlogy",
+    "zeros", "zeros_like",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -17,11 +18,12 @@ from .report import Row, row
 from .timing import ratio
 
 IMPORTING = "import time; start = time.perf_counter(); import {}; print((time.perf_counter() - start) * 1e6)"
-MODULES = {"numpy": "numpy", "ours": "tinygrad_loss", "torch": "torch"}
+MODULES = {"numpy": "numpy", "ours": "tinygrad_loss", "with nn": "tinygrad_loss.nn", "torch": "torch"}
 
 
 def run(*arguments: str) -> str:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True).stdout
+    keeping = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # an import is read as it is everywhere after the first one
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=True, env=keeping).stdout
 
 
 def import_time(rounds: int, torch_too: bool) -> Row:
