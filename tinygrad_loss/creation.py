@@ -137,11 +137,12 @@ def full(size: Any, fill_value: Any, *, dtype: Any = None, device: Any = None, r
     if not isinstance(size, (tuple, list)):
         raise TypeError(f"full: size must be a tuple of ints, got {size!r}; write full(({size!r},), ...)")
     shape = size_of("full", (size,))
-    value = to_array("full", fill_value, None, copy=False)
+    kind = None if dtype is None else to_numpy(dtype)
+    value = to_array("full", fill_value, kind, copy=False)  # at once: not by way of float32
     if value.ndim:
         raise RuntimeError(f"full: fill_value must be a number or a 0-d tensor, got shape {value.shape}")
     with quiet():
-        return _made(np.full(shape, value, value.dtype if dtype is None else to_numpy(dtype)), device, requires_grad)
+        return _made(np.full(shape, value, kind), device, requires_grad)
 
 
 def _like(function: str, input: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -6,7 +6,7 @@ Sums are accurate (see accumulate.py); a mean never overflows when its true valu
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -43,7 +43,7 @@ def axes_of(name: str, input: Value, dim: Dim) -> Axes:
     """The axes to reduce, sorted; None means all."""
     if dim is None:
         return None
-    if isinstance(dim, int):
+    if not isinstance(dim, Iterable):
         return (axis_of(name, input, dim),) if input.ndim or axis_of(name, input, dim) else None
     axes = tuple(sorted(axis_of(name, input, d) for d in dim))
     if len(set(axes)) < len(axes):
@@ -103,7 +103,9 @@ def mean_of(x: Array, *, dim: Axes, keepdim: bool) -> Any:
         return (add_reduce(x, axis=dim, keepdims=keepdim, dtype=np.float64) / n).astype(x.dtype)
     y = accurate_sum(x, dim, keepdim) / n
     if not (math.isfinite(y) if y.ndim == 0 else np.isfinite(y).all()):
-        return accurate_sum(x / n, dim, keepdim)  # the sum overflowed, the mean need not
+        y = accurate_sum(x / n, dim, keepdim)  # the sum overflowed, the mean need not
+        ends = (extreme(x, axis=dim, keepdims=keepdim) for extreme in (_minimum, _maximum))
+        return np.clip(y, *ends)  # rounding carries the mean of the largest numbers beyond them
     return y
 
 
