@@ -16,10 +16,12 @@ from .dtypes import Array
 from .modes import State, get_state, reset_state, set_state
 from .quiet import QUIET, enter_quiet, leave_quiet
 from .tape import Tensor, wrap
+from .threads import keep_over_fork
 from .walk import path_to, walk
 from .writes import owner
 
 _commit = RLock()  # reentrant: a signal handler that calls backward in the middle must not wait for itself
+keep_over_fork(_commit)
 _set_grad, _set_args, _set_settings = (vars(Tensor)[name].__set__ for name in ("_grad", "args", "settings"))
 USED = -1  # the birth number of a gradient that an optimizer has stepped with
 PILED = -2  # that of one with another added to it

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .dtypes import Array, is_number, promote
-from .quiet import here
+from .quiet import quietly
 
 _NUMBERS: dict[np.dtype[Any], dict[float, Array]] = {np.dtype(np.float32): {}, np.dtype(np.float64): {}}
 
@@ -21,7 +21,7 @@ def number(value: float, kind: np.dtype[Any]) -> Any:
     if found is None:
         if len(known) > 256:
             known.clear()
-        found = known[value] = here.run(np.asarray, value, kind)
+        found = known[value] = quietly(np.asarray, value, kind)
         found.flags.writeable = False
     return found
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import weakref
 from _thread import RLock
 from typing import Any
 
@@ -40,7 +41,7 @@ class Generator:
     tensor([0.4963, 0.7682])
     """
 
-    __slots__ = ("_bits", "_seed", "_spare", "lock")
+    __slots__ = ("__weakref__", "_bits", "_seed", "_spare", "lock")
 
     def __init__(self, device: Any = "cpu") -> None:
         check_device(device)
@@ -48,6 +49,7 @@ class Generator:
         self._bits: Any = None  # made at the first draw: importing numpy.random takes time
         self._seed = _DEFAULT_SEED
         self._spare: float | None = None  # normal numbers come in pairs
+        _generators.add(self)
 
     @property
     def device(self) -> device:
@@ -92,11 +94,12 @@ class Generator:
         position = 624 if record["left"] == 1 else int(record["next"])
         if not record["seeded"] or not 0 <= position <= 624 or (record["key"] >> np.uint64(32)).any():
             raise RuntimeError("set_state: these bytes are not the state of a generator")
+        seed, spare = int(record["seed"]), float(record["y"]) if record["valid"] else None
+        bits: Any = np.random.MT19937(0)
+        key = {"key": record["key"].astype(np.uint32), "pos": position}
+        bits.state = {"bit_generator": "MT19937", "state": key}
         with self.lock:
-            self._seed, self._bits = int(record["seed"]), np.random.MT19937(0)
-            key = {"key": record["key"].astype(np.uint32), "pos": position}
-            self._bits.state = {"bit_generator": "MT19937", "state": key}
-            self._spare = float(record["y"]) if record["valid"] else None
+            self._seed, self._bits, self._spare = seed, bits, spare
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -130,6 +133,26 @@ class Generator:
             if n:
                 self._spare = float(drawn[n]) if drawn.size > n else None
         return drawn[:n]
+
+
+_generators: weakref.WeakSet[Generator] = weakref.WeakSet()
+_held: list[Any] = []  # while a process forks: the locks of all generators
+
+
+def _hold() -> None:
+    """A child that is born in the middle of another thread's draw would wait for its end for ever."""
+    for lock in [g.lock for g in _generators]:
+        lock.acquire()
+        _held.append(lock)
+
+
+def _let_go() -> None:
+    while _held:
+        _held.pop().release()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_hold, after_in_parent=_let_go, after_in_child=_let_go)
 
 
 def _restored(state: bytes) -> Generator:

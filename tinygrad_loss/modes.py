@@ -80,10 +80,21 @@ class _Mode:
     def __enter__(self) -> None:
         _refuse_generator(type(self).__name__)
         old = get_state()
-        self._tokens.append(set_state(State(self.mode, old.scope, old.watch)))
+        try:
+            self._tokens.append(set_state(State(self.mode, old.scope, old.watch)))
+        except BaseException:  # Ctrl-C in between
+            set_state(old)
+            raise
 
     def __exit__(self, *exc: object) -> None:
-        reset_state(self._tokens.pop())
+        for token in self._tokens[::-1]:
+            try:
+                reset_state(token)
+            except (ValueError, RuntimeError):  # of another thread or task that shares this object
+                continue
+            self._tokens.remove(token)
+            return
+        raise RuntimeError(f"{type(self).__name__}: left without having been entered in this thread")
 
     def __call__(self, function: F) -> F:
         mode = self.mode
@@ -134,11 +145,11 @@ class _Mode:
         @functools.wraps(function)
         def wrapped(*args: Any, **kwargs: Any) -> Any:
             old = get_state()
-            token = set_state(State(mode, old.scope, old.watch))
             try:
+                set_state(State(mode, old.scope, old.watch))
                 return function(*args, **kwargs)
             finally:
-                reset_state(token)
+                set_state(old)
 
         return wrapped  # type: ignore[return-value]
 
@@ -163,6 +174,10 @@ class no_grad(_Mode):
 
     Only this thread or task is affected. Raises RuntimeError when entered inside a generator function,
     whose caller would lose its gradients: decorate the generator instead.
+
+    Ctrl-C at the very end of a ``with`` block, before the first step of its exit, leaves the mode behind, as with any
+    context manager written in Python; a decorated function never leaves it behind. Where Python lets threads inherit
+    the context of their starter (``-X thread_inherit_context``), they inherit the mode.
 
     >>> with no_grad():
     ...     is_grad_enabled()
@@ -233,7 +248,11 @@ class scope:
 
     def __enter__(self) -> None:
         old = get_state()
-        self._token = set_state(State(old.recording, Scope(self.name, old.scope), old.watch))
+        try:
+            self._token = set_state(State(old.recording, Scope(self.name, old.scope), old.watch))
+        except BaseException:  # Ctrl-C in between
+            set_state(old)
+            raise
 
     def __exit__(self, *exc: object) -> None:
         reset_state(self._token)

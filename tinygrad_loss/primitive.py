@@ -19,7 +19,7 @@ from .callsite import note_cut
 from .coercion import cast, common, not_a_tensor, number, shape_mismatch
 from .dtypes import promote
 from .modes import get_state
-from .quiet import here
+from .quiet import here, nested
 from .tape import Tensor
 from .tracing import listeners, note_step
 from .writes import next_birth
@@ -29,6 +29,11 @@ Rule: TypeAlias = Callable[..., Value] | None
 Function: TypeAlias = Callable[..., Any]
 
 PRIMITIVES: dict[str, Primitive] = {}  # every primitive by name: tests and pictures derive from it
+LATE = {  # those that come with nn, when it is first asked for: their names are taken before as well
+    "ctc_likelihood", "difference_over", "embedding", "expm2", "gaussian_cost", "half_expm2", "hypot", "inverse_length",
+    "js_cost", "laplace_cost", "log1p_square", "log_cosh", "log_twice_sigmoid", "longer", "poisson_cost", "raise_to",
+    "rate_gap", "rstd", "sparsemax", "standardize", "unit",
+}  # fmt: skip
 _NONE: dict[str, Any] = {}
 _new = object.__new__
 _ndarray, _asarray = np.ndarray, np.asarray
@@ -136,7 +141,8 @@ def primitive(
         grad_name=grad_name,
     )
     op.into = op.into or into
-    if op.name in PRIMITIVES:
+    module = sys._getframe(1).f_globals["__name__"]
+    if op.name in PRIMITIVES or (op.name in LATE and not module.startswith(f"{__package__}.")):
         raise ValueError(f"primitive: {op.name!r} is declared already; pass another name=")
     arity = forward.nin if isinstance(forward, np.ufunc) else arity
     op.flat = 0 < arity == len(rules) and None not in rules
@@ -147,7 +153,7 @@ def primitive(
     else:
         function = _general(op)
     function.__name__ = function.__qualname__ = op.name
-    function.__module__ = sys._getframe(1).f_globals["__name__"]
+    function.__module__ = module
     function.__doc__ = doc or forward.__doc__
     if doc is not None and example is not None:
         function.__doc__ = f"{doc}\n\n>>> {example[0]}\n{example[1]}\n"
@@ -197,7 +203,13 @@ def _unary(op: Primitive) -> Function:
         x = input.array
         if floats and x.dtype.kind != "f":
             (x,) = promote((x,), True)
-        return result(op, here.run(forward, x), input.needs_grad, (input,), _NONE, True)
+        try:
+            y = here.run(forward, x)
+        except RuntimeError as error:
+            if not nested(error):
+                raise
+            y = here.run_slowly(forward, x)
+        return result(op, y, input.needs_grad, (input,), _NONE, True)
 
     return unary
 
@@ -235,6 +247,10 @@ def _binary(op: Primitive) -> Function:
             y = here.run(forward, x, z)
         except ValueError as error:
             raise shape_mismatch(name, x, z, error) from error
+        except RuntimeError as error:
+            if not nested(error):
+                raise
+            y = here.run_slowly(forward, x, z)
         if need and aligned and taped:
             state = get_state()
             if state.recording and state.watch is None:  # result(), spelt out: the hot path of small tapes
@@ -269,7 +285,12 @@ def _general(op: Primitive) -> Function:
             return forward(*args, **settings)[0] if keeps else forward(*args, **settings)
         if promotes:
             values = common(name, values, floats)
-        y = here.run(forward, *values, **settings)
+        try:
+            y = here.run(forward, *values, **settings)
+        except RuntimeError as error:
+            if not nested(error):
+                raise
+            y = here.run_slowly(forward, *values, **settings)
         if keeps:
             y, settings["kept"] = y
         return result(op, y, need, args, settings, False)

@@ -63,6 +63,22 @@ class _PerThread(local):
 here = _PerThread()
 
 
+def nested(error: RuntimeError) -> bool:
+    """Whether ``here.run`` failed because it runs already: a signal handler or a finalizer computes something. The
+    function's own errors come from below."""
+    return error.__traceback__ is not None and error.__traceback__.tb_next is None
+
+
+def quietly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """``here.run``, also from inside itself."""
+    try:
+        return here.run(function, *args, **kwargs)
+    except RuntimeError as error:
+        if not nested(error):
+            raise
+        return here.run_slowly(function, *args, **kwargs)
+
+
 class quiet:
     """``with quiet():`` for code that is not worth spelling out as enter and leave.
 

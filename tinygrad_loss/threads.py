@@ -7,7 +7,11 @@ is first needed and belongs to one process: a forked child makes its own.
 from __future__ import annotations
 
 import os
+from _thread import RLock
+from _thread import _local as local  # what threading.local is, without the import of threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +20,22 @@ if TYPE_CHECKING:
 _count = 0  # 0: as many as the machine gives this process
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
+_resizing = RLock()  # reentrant: a signal handler may compute a large loss in the middle
+
+
+class _Thread(local):
+    """``works``: this thread belongs to the pool."""
+
+    works = False
+
+
+_this = _Thread()
+
+
+def keep_over_fork(lock: Any) -> None:
+    """A fork waits for ``lock``: a child that is born while another thread holds it would wait for ever."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(before=lock.acquire, after_in_parent=lock.release, after_in_child=lock.release)
 
 
 def get_num_threads() -> int:
@@ -51,11 +71,15 @@ def set_num_threads(count: int) -> None:
 
 
 def run_all(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
-    """The results of independent tasks, in their order; the first error is raised when all have ended."""
+    """The results of independent tasks, in their order; the first error is raised when all have ended.
+
+    Each task sees the caller's modes and default dtype, whichever thread runs it. Tasks of tasks run one after the
+    other: their thread would wait for itself.
+    """
     threads = min(get_num_threads(), len(tasks))
-    if threads <= 1:
+    if threads <= 1 or _this.works:
         return [task() for task in tasks]
-    futures = [_executor().submit(task) for task in tasks[1:]]
+    futures = _submit(tasks[1:])
     error: BaseException | None = None
     results: list[Any] = []
     try:
@@ -69,7 +93,17 @@ def run_all(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
             error = error or raised
     if error is not None:
         raise error
-    return results
+    return results + [task() for task in tasks[len(results) :]]
+
+
+def _submit(tasks: Sequence[Callable[[], Any]]) -> list[Any]:
+    """The tasks that other threads have taken: fewer where there can be no thread, as when Python ends."""
+    futures: list[Any] = []
+    with _resizing, suppress(RuntimeError):
+        pool = _executor()
+        for task in tasks:
+            futures.append(pool.submit(copy_context().run, task))
+    return futures
 
 
 def _executor() -> ThreadPoolExecutor:
@@ -80,15 +114,21 @@ def _executor() -> ThreadPoolExecutor:
 
         if _pool is not None:
             _pool.shutdown(wait=False)
-        _pool, _pool_size = ThreadPoolExecutor(wanted, "tinygrad_loss"), wanted
+        _pool, _pool_size = ThreadPoolExecutor(wanted, "tinygrad_loss", _join_the_pool), wanted
     return _pool
+
+
+def _join_the_pool() -> None:
+    _this.works = True
 
 
 def _forget_pool() -> None:
     """A forked child has none of its parent's threads."""
     global _pool
     _pool = None
+    _this.works = False
 
 
+keep_over_fork(_resizing)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_pool)

@@ -20,7 +20,7 @@ listeners: list[Listener] = []  # of all threads; empty but for the moments in w
 
 def note_step(op: Any, args: tuple[Any, ...], settings: dict[str, Any], out: Any) -> None:
     thread = get_ident()
-    for listener in listeners:
+    for listener in listeners[:]:  # another thread may end its own meanwhile
         if listener.thread == thread:
             listener.step(op, args, settings, out)
 
@@ -29,6 +29,6 @@ def note_read() -> None:
     """A Python value was made of a tensor: what follows may depend on it."""
     if listeners:
         thread = get_ident()
-        for listener in listeners:
+        for listener in listeners[:]:
             if listener.thread == thread:
                 listener.read()

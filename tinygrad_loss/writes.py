@@ -8,6 +8,7 @@ loop, which writes its parameters before each forward, pays one comparison per o
 from __future__ import annotations
 
 import weakref
+from _thread import RLock
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -16,9 +17,12 @@ from typing import Any
 import numpy as np
 
 from .dtypes import Array
+from .threads import keep_over_fork
 
 next_birth = count(1).__next__
 _newest = 0
+_noting = RLock()
+keep_over_fork(_noting)
 _written: dict[int, list[Any]] = {}  # id of the memory's owner -> [a weak reference to the owner, when]
 
 
@@ -29,23 +33,20 @@ def owner(array: Array) -> Any:
     return array if array.base is None else array.base
 
 
-def _forget(key: int, _: object) -> None:
-    _written.pop(key, None)
-
-
 def note_write(*arrays: Array) -> None:
     """Remember that the memory under ``arrays`` changed now."""
     global _newest
-    _newest = now = next_birth()
-    for array in arrays:
-        held = array if array.base is None else owner(array)
-        key = id(held)
-        found = _written.get(key)
-        if found is not None and found[0]() is held:
-            found[1] = now
-        else:
-            with suppress(TypeError):  # foreign memory that cannot be followed: bytes, a memoryview
-                _written[key] = [weakref.ref(held, partial(_forget, key)), now]
+    with _noting:  # two threads at once must not leave the older number
+        _newest = now = next_birth()
+        for array in arrays:
+            held = array if array.base is None else owner(array)
+            key = id(held)
+            found = _written.get(key)
+            if found is not None and found[0]() is held:
+                found[1] = now
+            else:
+                with suppress(TypeError):  # foreign memory that cannot be followed: bytes, a memoryview
+                    _written[key] = [weakref.ref(held, partial(_written.pop, key)), now]  # no Python runs when it dies
 
 
 def writes_since() -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from ..callsite import advise
 from ..dtypes import Array, is_number, of_numpy, promote, result_dtype
 from ..modes import get_state
-from ..quiet import here, quiet
+from ..quiet import quiet, quietly
 from ..tape import Tensor
 from ..writes import note_write
 
@@ -39,7 +39,8 @@ def check_write(name: str, self: Tensor, *others: Any, remedy: str = "") -> None
 
 
 def _check_memory(name: str, array: Array) -> None:
-    shared = 0 in array.strides and any(step == 0 and n > 1 for step, n in zip(array.strides, array.shape, strict=True))
+    steps = zip(array.strides, array.shape, strict=True)
+    shared = bool(array.size) and any(step == 0 and n > 1 for step, n in steps)
     if shared or not array.flags.writeable:
         raise RuntimeError(
             f"{name}: the tensor's memory is {'shared by several of its elements' if shared else 'read-only'}; "
@@ -88,7 +89,7 @@ def _arithmetic(name: str, ufunc: np.ufunc, self: Tensor, other: Any, floats: bo
         _check_kind(name, self, result_dtype((x, z), floats))
         check_shape(name, x.shape, z)
         x, z = promote((x, z), floats)
-    here.run(ufunc, x, z, out=self.array, casting="unsafe")
+    quietly(ufunc, x, z, out=self.array, casting="unsafe")
     note_write(self.array)
     return self
 
