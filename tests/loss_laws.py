@@ -180,17 +180,13 @@ def law_kernel(loss: Loss, sample: LossSample) -> None:
         loss._kernel = None
         try:
             slow, truth = evaluate(loss, sample, reduction, kind, only=only)
-            short = {n: x.astype(np.float32).astype(np.float64) for n, x in sample.given().items() if n in sample.floats()}
-            exactly = evaluate(loss, sample.with_arrays(**short), reduction, only=only)[1]
         finally:
             loss._kernel = kernel
-        rtol = 1e-13 if kind is np.float64 else 3e-6
+        rtol = 1e-14 if kind is np.float64 else 4e-7
         assert fast.dtype == slow.dtype
         close(fast, slow, rtol, f"{reduction}: value, kernel against formula")
-        for name in truth:
-            if kind is np.float32 and np.allclose(slopes[name], exactly[name], 1e-6, 1e-30):
-                continue  # where the terms cancel, float32's formula is the one that errs
-            close(slopes[name], truth[name], rtol, f"{reduction}: gradient of {name}, kernel against formula")
+        for name in truth:  # where the terms of a slope cancel, both err in the digits of these terms
+            close(slopes[name], truth[name], rtol, f"{reduction}: gradient of {name}, kernel against formula", least=0.02)
 
 
 # Reductions and shapes.

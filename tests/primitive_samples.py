@@ -90,6 +90,8 @@ def primitive_samples() -> dict[str, list[Sample]]:
         "poisson_cost": [s(a, b, stirling=k) for k in (False, True) for a, b in _two(real, positive, seeded("poisson"))],
         **{n: [s(a, b, c) for (a, b), (c, _) in zip(_two(real, real, seeded("gc")), _two(positive, positive, seeded("gd")), strict=True)] for n in ("gaussian_cost", "difference_over", "laplace_cost")},
         "js_cost": [s(a, b, log_target=False) for a, b in _two(real, positive, seeded("js"))] + [s(a, b, log_target=True) for a, b in _two(real, real, seeded("jl"))],
+        "share_power": [s(x, exponent=e) for e in (0.5, 2.0, 0.0) for x in _one(positive, seeded("sp"))],
+        "between": [s(b, *a) for a, (b, _) in zip(_two(real, real, seeded("bw")), _two(positive, positive, seeded("bt")), strict=True)],
         "rate_gap": [s(a, b) for a, b in _two(real, positive, seeded("rates"))], "raise_to": [s(x, lo=-9.0) for x in _one(real, seeded("raise"))],
         "ctc_likelihood": [s(log_p, path=path, slopes=True), s(log_p[:, :0], path=path.of(np.zeros(0, int)), slopes=True)],
         "standardize": [s(_X[2, 3], axes=(1,), eps=1e-5), s(_X[2, 3, 4], axes=(1, 2), eps=0.1), s(_X[0, 3], axes=(1,), eps=1e-5)], "rstd": [s(_X[2, 3], axes=(1,), eps=0.1), s(_X[0, 3], axes=(1,), eps=0.1)],

@@ -14,7 +14,7 @@ import numpy as np
 from .callsite import forget_cut, no_gradient_message
 from .dtypes import Array
 from .modes import State, get_state, reset_state, set_state
-from .quiet import QUIET, enter_quiet, leave_quiet
+from .quiet import QUIET, reports, set_reports
 from .tape import Tensor, wrap
 from .threads import keep_over_fork
 from .walk import path_to, walk
@@ -54,8 +54,9 @@ def commit(result: dict[Tensor, Any], done: list[Tensor]) -> None:
     A gradient is handed over when nothing else holds its buffer and copied otherwise, so that no ``.grad``
     aliases another array.
     """
-    token = enter_quiet(QUIET)
+    before = reports()
     try:
+        set_reports(QUIET)
         with _commit:
             leaves: list[Tensor] = []
             fresh: list[Tensor] = []
@@ -74,7 +75,7 @@ def commit(result: dict[Tensor, Any], done: list[Tensor]) -> None:
                 fresh.append(new)
             _uninterrupted(chain(map(_set_grad, leaves, fresh), _freeing(done)))
     finally:
-        leave_quiet(token)
+        set_reports(before)
 
 
 def _seeds(name: str, roots: Sequence[Tensor], given: Sequence[Any], taped: bool) -> list[Any]:

@@ -11,29 +11,38 @@ from __future__ import annotations
 import contextvars
 from _thread import _local as local  # what threading.local is, without the import of threading
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 
-def _numpy_error_state() -> tuple[Callable[[Any], Any], Any, Callable[[Any], None]]:
-    """(enter, QUIET, leave): ``leave(enter(QUIET))`` brackets code that must not report."""
+def _numpy_error_state() -> tuple[Callable[[], Any], Callable[[Any], Any], Any]:
+    """(reports, set_reports, QUIET): what NumPy reports now, how to change that, and the state in which it is silent.
+
+    ::
+
+        before = reports()
+        try:
+            set_reports(QUIET)  # inside: Ctrl-C may come between any two statements
+            ...
+        finally:
+            set_reports(before)
+    """
     before = contextvars.copy_context()
     with np.errstate(all="ignore"):
         inside = contextvars.copy_context()
     changed = [v for v in inside if v not in before or before[v] is not inside[v]]
     if len(changed) == 1:
-        return changed[0].set, inside[changed[0]], changed[0].reset
-
-    def enter(_: Any) -> Any:  # a NumPy that keeps its error state elsewhere: the public way, slower
-        state = np.errstate(all="ignore")
-        state.__enter__()
-        return state
-
-    return enter, None, lambda state: state.__exit__(None, None, None)
+        variable = changed[0]
+        with np.errstate(divide="warn", over="warn", under="ignore", invalid="warn"):
+            usual = variable.get()  # for a thread in which nobody has set anything
+        return partial(variable.get, usual), variable.set, inside[variable]
+    # a NumPy that keeps its error state elsewhere: the public way, slower
+    return np.geterr, lambda state: np.seterr(**state), dict.fromkeys(np.geterr(), "ignore")
 
 
-enter_quiet, QUIET, leave_quiet = _numpy_error_state()
+reports, set_reports, QUIET = _numpy_error_state()
 
 
 class _PerThread(local):
@@ -43,21 +52,22 @@ class _PerThread(local):
     run: Callable[..., Any]
 
     def __init__(self) -> None:
-        if QUIET is None:
+        if isinstance(QUIET, dict):
             self.run = self.run_slowly
         else:
             context = contextvars.Context()
-            context.run(enter_quiet, QUIET)
+            context.run(set_reports, QUIET)
             self.run = context.run
 
     @staticmethod
     def run_slowly(function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """The same from code that may already be inside ``run``."""
-        token = enter_quiet(QUIET)
+        before = reports()
         try:
+            set_reports(QUIET)
             return function(*args, **kwargs)
         finally:
-            leave_quiet(token)
+            set_reports(before)
 
 
 here = _PerThread()
@@ -88,10 +98,11 @@ class quiet:
     -inf
     """
 
-    __slots__ = ("_token",)
+    __slots__ = ("_before",)
 
     def __enter__(self) -> None:
-        self._token = enter_quiet(QUIET)
+        self._before = reports()
+        set_reports(QUIET)
 
     def __exit__(self, *exc: object) -> None:
-        leave_quiet(self._token)
+        set_reports(self._before)

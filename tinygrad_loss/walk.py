@@ -14,7 +14,7 @@ import numpy as np
 
 from .accumulate import sum_to
 from .modes import get_state
-from .quiet import QUIET, enter_quiet, leave_quiet
+from .quiet import QUIET, reports, set_reports
 from .tape import Tensor
 from .writes import writes_since, written_after
 
@@ -79,8 +79,9 @@ def walk(
     newest = writes_since()
     watch = get_state().watch
     plain = not taped and watch is None
-    token = enter_quiet(QUIET)
+    outside = reports()
     try:
+        set_reports(QUIET)
         while heap or ahead is not None:
             if ahead is not None and (not heap or ahead.birth > -heap[0]):
                 tensor, g, ahead = ahead, ahead_g, None
@@ -151,7 +152,7 @@ def walk(
             if tensor.op is None and tensor.extra is not None:
                 result[tensor] = _run_hooks(tensor, result[tensor])
     finally:
-        leave_quiet(token)
+        set_reports(outside)
     return result
 
 

@@ -1,6 +1,7 @@
 """The losses: each a formula, declared once."""
 
 from . import _kernels as _kernels  # beside their formulas
+from . import _kernels_linear as _kernels_linear
 from . import _kernels_logistic as _kernels_logistic
 from . import _kernels_margin as _kernels_margin
 from . import _kernels_vectors as _kernels_vectors

@@ -22,6 +22,7 @@ from ._trace import Unplannable
 
 LEAST = 2048  # elements: below, the tape is as fast
 _LARGE_BLOCK = 1 << 17  # elements of a temporary where threads share the work: they need longer steps
+_VAST, _LEAST_BLOCK = 4_000_000, 1 << 15  # elements: from here on memory counts more than the longer steps
 _MANY = 1_000_000  # elements: below, one thread is as fast
 
 
@@ -41,6 +42,8 @@ class Fused:
         )
         size = layout.elements // max(layout.rows, 1)
         block = BLOCK if layout.elements < _MANY else _LARGE_BLOCK
+        if layout.elements >= _VAST and loss._kernel is None:
+            block = min(block, max(layout.elements >> 9, _LEAST_BLOCK))  # the temporaries of all threads: a few percent
         step = max(1, block // max(size, 1))
         self.bounds = [(i, min(i + step, layout.rows)) for i in range(0, layout.rows, step)]
         self.full: list[Any] = []  # the gradients of what is cut, as they are handed over: each its own memory
@@ -48,6 +51,8 @@ class Fused:
         for x, cut, need, like in zip(layout.arrays, layout.cut, needs, raw, strict=True):
             self.full.append(np.empty(like.shape, like.dtype) if need and cut else None)
             self.out.append(None if self.full[-1] is None else self.full[-1].reshape(x.shape))
+        # what is given whole to every block, and has a gradient that the blocks add up to
+        self.whole = [x if n and not c else None for x, c, n in zip(layout.arrays, layout.cut, needs, strict=True)]
         self.values: Any = None
         self.shape: tuple[int, ...] = ()  # of the values, before the reduction
 
@@ -97,9 +102,11 @@ class Fused:
         part, rest = self.layout.part(start, stop), []
         kernel = self.loss._kernel
         if kernel is not None and not self.each:
-            found = kernel(part, self.options, factor, [None if o is None else o[start:stop] for o in self.out])
+            outs = [None if w is None else np.empty_like(w) for w in self.whole]
+            places = [w if o is None else o[start:stop] for o, w in zip(self.out, outs, strict=True)]
+            found = kernel(part, self.options, factor, places)
             if found is not None:
-                return found, []
+                return found, outs
         if isinstance(self.plan, Taped):
             value, _, gradients = self.plan.run(part)
             for o, g in zip(self.out, gradients, strict=True):
@@ -140,7 +147,12 @@ def one_block(
     count = raw[0].shape[0] if reduction == "batchmean" and raw[0].ndim else binding.count
     if reduction == "none" or count == 0 or not binding.bare:
         return None
-    whole = float(count) if reduction != "sum" else 1.0
+    return _by_kernel(loss, raw, options, needs, float(count) if reduction != "sum" else 1.0)
+
+
+def _by_kernel(
+    loss: Any, raw: Sequence[Any], options: dict[str, Any], needs: Sequence[bool], whole: float
+) -> tuple[Array, list[Any]] | None:
     outs = [np.empty(x.shape, x.dtype) if n else None for x, n in zip(raw, needs)]  # noqa: B905  it costs too much here
     summed = loss._kernel(raw, options, 1.0 / whole, outs)
     if summed is None or not math.isfinite(summed):
@@ -149,18 +161,22 @@ def one_block(
 
 
 def _at_once(
-    plan: Plan, route: Route, raw: Sequence[Any], binding: Binding, needs: Sequence[bool], reduction: str
+    loss: Any, route: Route, raw: Sequence[Any], binding: Binding, options: Any, needs: Sequence[bool], reduction: str
 ) -> tuple[Array, list[Any]] | None:
-    """A call that fits one block: its plan, without the rest of the machinery."""
+    """A call that fits one block: its kernel or plan, without the rest of the machinery."""
+    plan, whole = route.plan, 1.0
+    if reduction != "sum":
+        whole = float(raw[0].shape[0] if reduction == "batchmean" else math.prod(binding.shape))
+    if loss._kernel is not None and binding.plain and not binding.bare:  # else it was asked before
+        found = _by_kernel(loss, raw, options, needs, whole)
+        if found is not None:
+            return found
     arrays: Sequence[Any] = [None if x is None else x.reshape(-1) for x in raw] if route.flat else raw
     rows = len(arrays[0])
     values = plan.run(arrays, rows, Scratch())
     summed = _sum(plan.value, values, (rows,) if route.flat else binding.shape)
     if not math.isfinite(summed):
         return None
-    whole = 1.0
-    if reduction != "sum":
-        whole = float(raw[0].shape[0] if reduction == "batchmean" else math.prod(binding.shape))
     gradients: list[Any] = []
     for x, n, sym in zip(raw, needs, plan.gradients, strict=True):
         if not n or sym is None:
@@ -184,7 +200,7 @@ def fused(
         return None
     plan, each = route.plan, reduction == "none"
     if not each and isinstance(plan, Plan) and plan.share is None and raw[0].size <= BLOCK:
-        return _at_once(plan, route, raw, binding, needs, reduction)
+        return _at_once(loss, route, raw, binding, options, needs, reduction)
     layout = route.lay_out(raw)
     call = Fused(loss, layout, plan, options, needs, each, raw)
     call.shape = (layout.rows,) if layout.flat else binding.shape

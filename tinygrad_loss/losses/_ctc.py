@@ -8,6 +8,7 @@ paths, or with nan, is left to the recursion.
 """
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,7 @@ def _block(log_probs: Array, path: Alignments, some: Array, room: Array, found: 
     # paths begin in the first two states and end in the last two (for an empty target, in the only one)
     ends = np.where(last > 0, last - 1, last) * rows + own, last * rows + own
     begin = {0: np.arange(min(states, 2) * rows)}
-    end = {int(t): np.concatenate([e[final == t] for e in ends]) for t in np.unique(final)}
+    end = _at_times(final, np.array(ends))
     through, powers = _sweep(p, skips, begin, every, padded, into)
     whole, power = np.frexp(through[final, ends[0]] * (last > 0) + through[final, ends[1]])
     power = power + powers[final, own]
@@ -130,6 +131,14 @@ def _block(log_probs: Array, path: Alignments, some: Array, room: Array, found: 
         _add_up(shares, labels, columns, found[:frames].reshape(frames, -1))
         found[:frames, some, path.blank] = np.add.reduce(shares[:, ::2], 1)
     return value
+
+
+def _at_times(times: Array, places: Array) -> dict[int, Array]:
+    """The columns of ``places`` by their time."""
+    order = np.argsort(times, kind="stable")
+    ordered, columns = times[order], places[:, order]
+    cuts = [0, *(np.flatnonzero(np.diff(ordered)) + 1).tolist(), len(ordered)]
+    return {int(ordered[a]): columns[:, a:b].ravel() for a, b in pairwise(cuts)}
 
 
 def _add_up(shares: Array, labels: Array, columns: Array, found: Array) -> None:

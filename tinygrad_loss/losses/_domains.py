@@ -122,12 +122,18 @@ class LogitsDomain(Domain):
             )
 
 
+_ONES: dict[Any, Any] = {k.dtype: k.view(b) for k, b in ((np.float32(1), np.uint32), (np.float64(1), np.uint64))}
+
+
 class ProbabilityDomain(Domain):
     name = "Probability"
     describe = "a number in [0, 1]"
 
     def check(self, where: str, x: Array, sizes: dict[str, Any], options: dict[str, Any]) -> Array | None:
         if x.size == 0:
+            return None
+        one = _ONES.get(x.dtype)  # the bits of 0 to 1 are the least that floats have, and in the same order
+        if one is not None and np.maximum.reduce(x.view(one.dtype), axis=None) <= one:
             return None
         low, high = np.minimum.reduce(x, axis=None), np.maximum.reduce(x, axis=None)
         if low >= 0 and high <= 1:

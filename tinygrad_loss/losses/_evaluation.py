@@ -84,7 +84,8 @@ def weighted(terms: Terms, weight: Tensor | None, kept: Array | None) -> Terms:
 def spread(kept: Array, spec: Spec, shape: tuple[int, ...], loss: Any, binding: Binding) -> Array | None:
     """Which entries of an argument some value that is kept looks at; None for an argument that all values share."""
     if spec.axes in (("row",), ("broadcast",)):
-        return kept if shape == binding.shape else None
+        # one for each class has the mask's shape by chance
+        return kept if loss.declaration.per == "element" and shape == binding.shape else None
     output = loss.declaration.output
     axes = [a for a in spec.axes if binding.batched or not a.startswith("[")]
     if output[:1] != spec.axes[:1] and not (output and set(output) <= set(spec.axes)):

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from ._kernels import row_sums
 from ._plan import total
 from .margin import margin_ranking_loss, multi_margin_loss, multilabel_margin_loss
 
@@ -56,7 +57,7 @@ def multi_margin(arrays: list[Any], options: dict[str, Any], factor: float, outs
         if outs[0] is not None:
             out = outs[0][start : start + step]
             np.multiply(np.greater(h, kind(0)) if p == 1 else h, by, out=out)
-            out.reshape(-1)[at] = -np.dot(out, ones)
+            out.reshape(-1)[at] = -row_sums(out, ones)
     return summed / float(classes)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, overload
 from ..callsite import advise
 from ..modes import get_state
 from ..primitive import result
-from ..quiet import QUIET, enter_quiet, leave_quiet
+from ..quiet import QUIET, reports, set_reports
 from ..tape import Tensor
 from ._binding import Binding, bind
 from ._blocks import LEAST, fused, one_block
@@ -123,14 +123,15 @@ class Loss(LossNode):
         if sample_weight is not None or mask is not None:
             weight, kept = counts(self, sample_weight, mask, binding)
             raw = raw if kept is None else left_out(self, raw, kept, binding)
-        token = enter_quiet(QUIET)
+        before = reports()
         try:
+            set_reports(QUIET)
             look = check_values if value_checks_enabled() else ignored
             kept = look(self, arrays, raw, binding, options, kept)
             if state.watch is None and kept is None and weight is None and not binding.composed:
                 found = self.at_once(raw, binding, options, needs, reduction)
         finally:
-            leave_quiet(token)
+            set_reports(before)
         if reduction == "mean" and self.declaration.batchmean and self.declaration.defaults["reduction"] == "mean":
             advise_batchmean(self.name, binding.sizes["first"])
         need = True in needs

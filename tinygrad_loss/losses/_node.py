@@ -9,7 +9,7 @@ from ..backward import UNITS
 from ..modes import Scope, State, get_state, reset_state, set_state
 from ..ops.elementwise import alias
 from ..primitive import Value, result
-from ..quiet import QUIET, enter_quiet, leave_quiet
+from ..quiet import QUIET, reports, set_reports
 from ..tape import Tensor
 from ..walk import path_to, walk
 from ..writes import next_birth
@@ -89,11 +89,12 @@ class LossNode(Combinable):
         binding, options, reduction, _ = call
         raw = [a.array if isinstance(a, Tensor) else a for a in args]
         needs = [isinstance(a, Tensor) and a.needs_grad for a in args]
-        token = enter_quiet(QUIET)
+        before = reports()
         try:
+            set_reports(QUIET)
             gradients: list[Value] = self.at_once(raw, binding, options, needs, reduction)[1]
         finally:
-            leave_quiet(token)
+            set_reports(before)
         return gradients
 
     def opened(self, tensor: Tensor) -> tuple[Tensor, list[Any]]:

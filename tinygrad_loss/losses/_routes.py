@@ -113,10 +113,11 @@ def runner(
     choices = tuple((name, type(v), v) for name, v in options.items())
     try:
         key = (tuple(parts), choices, tuple(needs), mean)
-        if key in loss.plans:
-            return loss.plans[key]
+        found = loss.plans.get(key, False)
     except TypeError:
         return None
+    if found is not False:
+        return found
     if len(loss.plans) >= _KEPT:
         loss.plans.clear()
     loss.plans[key] = made = _make(loss, layout, binding, options, needs, mean)

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from ..ops.elementwise import isnan
 from ..ops.gathering import pick
+from ..ops.masking import where
 from ..ops.reduce import mean_, sum_
 from ..ops.shape import reshape
 from ..ops.stable import binary_log_likelihood, clip_infinite, log_softmax_, logsigmoid, times_log
@@ -42,7 +44,10 @@ def expected(
     classes = log_p.shape[1]
     column = None if weight is None else _along_classes(weight, log_p.ndim)
     if target.dtype.is_floating_point:
-        smooth = target * (1.0 - label_smoothing) + label_smoothing / classes if label_smoothing else target
+        smooth = target
+        if label_smoothing:
+            own = target * (1.0 - label_smoothing) if label_smoothing < 1.0 else where(isnan(target), target, 0.0)
+            smooth = own + label_smoothing / classes
         share = smooth if column is None else smooth * column
         # 0 * -inf is 0: what cannot be and is not expected has no part
         terms = times_log(share, log_p if change is None else change(clip_infinite(log_p, share)))

@@ -17,7 +17,7 @@ from ..ops.joining import cat
 from ..ops.linalg import mm
 from ..ops.masking import where
 from ..ops.normalize import unit_
-from ..ops.reduce import any, sum
+from ..ops.reduce import amax_, any, sum
 from ..ops.shape import diagonal, reshape
 from ..ops.stable import log_softmax_, logsumexp_
 from ..tape import Tensor
@@ -25,6 +25,8 @@ from ._domains import Amount, Real
 from ._labels import Group
 from ._loss import PerExample, loss
 from ._options import Positive, UnitInterval
+
+_LARGE_SCALE = 1e4  # from here on float32 may overflow on the way, or magnify its rounding to an inf
 
 
 def _directions(x: Tensor) -> Any:
@@ -39,6 +41,11 @@ def _others(x: Any) -> Any:
     """A square without its diagonal, (n, n - 1): nobody is compared with itself."""
     n = x.shape[0]
     return x[:, :0] if n < 2 else x.reshape(-1)[1:].reshape(n - 1, n + 1)[:, :-1].reshape(n, n - 1)
+
+
+def _below_largest(x: Tensor, dim: int) -> Any:
+    """What a softmax does not tell from ``x``, and times a large scale overflows only where its loss does."""
+    return x - amax_(x, dim=(dim,), keepdim=True).detach() if x.shape[0] else x
 
 
 def _compare(embeddings: Tensor, labels: Tensor) -> tuple[Any, Any]:
@@ -142,8 +149,15 @@ def clip_loss(
     >>> F.clip_loss(tensor([[1., 0.], [0., 1.]]), tensor([[2., 1.], [1., 3.]]), tensor(2.0))
     tensor(0.2944)
     """
-    s = _cosines(input1, input2) * (1.0 / 0.07 if logit_scale is None else logit_scale)
-    return (diagonal(log_softmax_(s, dim=1)) + diagonal(log_softmax_(s, dim=0))) * -0.5
+    if logit_scale is None:
+        s = _cosines(input1, input2) * (1.0 / 0.07)
+        return (diagonal(log_softmax_(s, dim=1)) + diagonal(log_softmax_(s, dim=0))) * -0.5
+    a, b, scale = input1, input2, logit_scale
+    if scale.item() > _LARGE_SCALE:
+        a, b, scale = a.double(), b.double(), scale.double()
+    cosine = _cosines(a, b)
+    rows, columns = (diagonal(log_softmax_(_below_largest(cosine, dim) * scale, dim=dim)) for dim in (1, 0))
+    return (rows * -0.5 - columns * 0.5).to(input1.dtype)
 
 
 @loss(mixes=True, module="SupConLoss")

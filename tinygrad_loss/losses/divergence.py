@@ -92,7 +92,8 @@ def distillation_loss(
     error = temperature**2 * sum_(terms, dim=(1,), keepdim=False)
     if target is not None:
         share = 0.5 if alpha is None else alpha
-        error = share * error - (1.0 - share) * pick(log_softmax_(z, dim=1), target, 1)
+        own = pick(log_softmax_(z, dim=1), target, 1)
+        error = times_log(share, error) - times_log(1.0 - share, own)  # a share of 0 of what overflows is 0
     return error.to(student.dtype)
 
 

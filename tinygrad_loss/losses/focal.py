@@ -5,15 +5,13 @@ Each is a function of log-probabilities that keep their digits, so that 1 - p = 
 
 from typing import Any
 
-from ..dtypes import float64
-from ..ops.activations import clamp
 from ..ops.elementwise import eq, expm1, sigmoid, square
 from ..ops.gathering import pick
 from ..ops.masking import where
 from ..ops.ordering import argmax_
 from ..ops.reduce import amax_, sum_
 from ..ops.simplex import sparsemax_
-from ..ops.stable import log_softmax_
+from ..ops.stable import between, log_softmax_, share_power
 from ..tape import Tensor
 from ._domains import BinaryProbability, Logit, Logits, Real, Simplex, Weight
 from ._labels import Label
@@ -28,11 +26,6 @@ _FAR = 1000.0  # beyond, every probability is 0 or 1
 def _near(score: Tensor) -> Any:
     """A score, or _FAR where it lies beyond: there no probability moves, however large what it multiplies is."""
     return where(score > _FAR, _FAR, where(score < -_FAR, -_FAR, score))
-
-
-def _power(missed: Tensor, gamma: float) -> Any:
-    """missed ** gamma for a probability: what underflowed is kept from 0, where a power below 1 has no derivative."""
-    return clamp(missed, min=1e-300 if missed.dtype == float64 else 1e-38) ** gamma
 
 
 @loss(order="input target alpha gamma reduction", module="SigmoidFocalLoss")
@@ -54,8 +47,8 @@ def sigmoid_focal_loss(
     tensor([1.0928e-04, 7.0187e-01])
     """
     score = _near(input)
-    missed = target * sigmoid(-score) + (1.0 - target) * sigmoid(score)  # 1 - p without a difference
-    error = _power(missed, gamma) * binary_error(input, target)
+    missed = between(target, sigmoid(score), sigmoid(-score))  # 1 - p without a difference
+    error = share_power(missed, exponent=gamma) * binary_error(input, target)
     return error if alpha is None else (alpha * target + (1.0 - alpha) * (1.0 - target)) * error
 
 
@@ -80,7 +73,7 @@ def focal_loss(
     """
 
     def modulated(log_p: Tensor) -> Any:
-        return _power(-expm1(_near(log_p)), gamma) * log_p
+        return share_power(-expm1(_near(log_p)), exponent=gamma) * log_p
 
     return expected(log_softmax_(input, dim=1), target, weight, label_smoothing, modulated)
 

@@ -51,14 +51,14 @@ def ranking_softmax_loss(
     >>> F.ranking_softmax_loss(tensor([2., 1., 3.]), tensor([1., 0., 0.]))
     tensor(1.4076)
     """
-    relevance = _kept(relevance, mask, 0.0)
+    share, s = _kept(relevance, mask, 0.0).double(), scores.double()  # float32 overflows in their product, and its sum
     if weight is not None:
-        relevance = relevance * weight
+        share = share * weight.double()
     last = scores.ndim - 1
     if mask is None:
-        return -sum(times_log(relevance, log_softmax_(scores, dim=last)), last)
-    log_p = _log_softmax_of(_kept(scores, mask, 0.0), mask)
-    return -sum(times_log(relevance, log_p), last), any(mask, last)
+        return -sum(times_log(share, log_softmax_(s, dim=last)), last).to(scores.dtype)
+    log_p = _log_softmax_of(_kept(s, mask, 0.0), mask)
+    return -sum(times_log(share, log_p), last).to(scores.dtype), any(mask, last)
 
 
 @loss(module="RankNetLoss", order="scores relevance mask reduction", module_order="reduction")

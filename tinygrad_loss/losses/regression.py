@@ -55,7 +55,7 @@ def l1_loss(
     tensor(0.2333)
     """
     error = abs(input - target)
-    return error if weight is None else (weight * error, weight)
+    return error if weight is None else (times_log(weight, error), weight)  # a weight of 0 leaves out an inf
 
 
 @loss(order="input target size_average reduce reduction beta", module="SmoothL1Loss")

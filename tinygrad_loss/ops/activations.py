@@ -10,7 +10,7 @@ import numpy as np
 from ..dtypes import Array, is_number
 from ..primitive import Value, primitive
 from ..tape import Tensor
-from .elementwise import ge, gt, le, lt, sigmoid, zeros_like_
+from .elementwise import exp, ge, gt, le, lt, sigmoid, zeros_like_
 from .special import erf
 from .stable import logsigmoid, times_log
 
@@ -121,13 +121,14 @@ hinge = primitive(
 )
 leaky_relu_ = primitive(
     lambda x, *, slope: np.where(x > 0, x, x * slope),
-    lambda g, y, x, *, slope: g * gt(x, 0) + g * slope * le(x, 0),
+    lambda g, y, x, *, slope: g * gt(x, 0) + g * slope * ~gt(x, 0),
     name="leaky_relu",
     floats=True,
 )
 elu_ = primitive(
     lambda x, *, alpha: np.where(x > 0, x, alpha * np.expm1(np.minimum(x, 0))),
-    lambda g, y, x, *, alpha: g * (gt(x, 0) + le(x, 0) * (y + alpha)),
+    # not y + alpha, which loses the digits of exp
+    lambda g, y, x, *, alpha: g * (gt(x, 0) + alpha * (le(x, 0) * exp(clamp_(x, lo=None, hi=0)))),
     name="elu",
     floats=True,
 )

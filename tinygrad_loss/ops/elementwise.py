@@ -76,17 +76,17 @@ floor_divide = op(np.floor_divide, name="floor_divide")
 square = op(np.square, lambda g, y, x: g * 2.0 * x, name="square")
 abs = op(np.absolute, lambda g, y, x: g * sign(x), name="abs")
 reciprocal = op(lambda x: 1.0 / x, lambda g, y, x: -g * y * y, name="reciprocal", arity=1, floats=True)
-# Ties share the gradient: half to each side.
+# Ties share the gradient, half to each side; beside a nan it passes to both.
 maximum = op(
     np.maximum,
-    lambda g, y, a, b: g * (a > b) + g * 0.5 * (a == b),
-    lambda g, y, a, b: g * (b > a) + g * 0.5 * (a == b),
+    lambda g, y, a, b: g * ~(a < b) - g * 0.5 * (a == b),
+    lambda g, y, a, b: g * ~(b < a) - g * 0.5 * (a == b),
     name="maximum",
 )
 minimum = op(
     np.minimum,
-    lambda g, y, a, b: g * (a < b) + g * 0.5 * (a == b),
-    lambda g, y, a, b: g * (b < a) + g * 0.5 * (a == b),
+    lambda g, y, a, b: g * ~(a > b) - g * 0.5 * (a == b),
+    lambda g, y, a, b: g * ~(b > a) - g * 0.5 * (a == b),
     name="minimum",
 )
 

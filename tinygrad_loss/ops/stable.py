@@ -10,7 +10,7 @@ from ..callsite import advise
 from ..dtypes import Array, dtype
 from ..primitive import Function, Value, primitive
 from ..tape import Tensor
-from .elementwise import eq, gt, isinf, log, log1p, logical_or, maximum, ne, sigmoid
+from .elementwise import eq, gt, isinf, log, log1p, logical_or, maximum, ne, sigmoid, zeros_like_
 from .reduce import Dim, axes_of, axis_of, spread, sum_
 from .rows import Dims, Rows, as_rows, from_rows
 from .wide import in_float64
@@ -233,6 +233,33 @@ clip_infinite: Function = primitive(
 )
 
 
+def _share_power(p: Array, *, exponent: float) -> Any:
+    y = p**exponent
+    return np.where(np.isinf(y), p.dtype.type(0), y)
+
+
+def _share_power_rule(g: Value, y: Value, p: Value, *, exponent: float) -> Value:
+    return zeros_like_(g) if exponent == 0 else g * (exponent * share_power(p, exponent=exponent - 1.0))
+
+
+share_power: Function = primitive(
+    _share_power,
+    _share_power_rule,
+    name="share_power",
+    doc="``input ** exponent`` for a probability; 0 where it, a derivative of a power, leaves the range.",
+)
+
+
+between = primitive(
+    lambda t, a, b: t * b + (1.0 - t) * a,
+    lambda g, y, t, a, b: g * (b - a),  # one product: an infinite g meets no other infinity
+    lambda g, y, t, a, b: g * (1.0 - t),
+    lambda g, y, t, a, b: g * t,
+    name="between",
+    doc="``(1 - input) * low + input * high`` for an input in [0, 1].",
+)
+
+
 def _binary_log_likelihood(p: Array, t: Array) -> Any:
     return t * np.maximum(np.log(p), -100) + (1 - t) * np.maximum(np.log1p(-p), -100)
 
@@ -243,11 +270,18 @@ def _missed(p: Value) -> Value:
     return maximum(1.0 - p, 3e-8) if p.dtype.itemsize < 8 else 1.0 - p
 
 
+def _bounded_odds(p: Value) -> Value:
+    """log p - log(1 - p), each at least -100; log never sees its 0, behind which a derivative of 0 would be nan."""
+    zero, one = eq(p, 0.0), eq(p, 1.0)
+    yes = maximum(log(p + zero) * ne(p, 0.0), -100.0) - 100.0 * zero
+    return yes - (maximum(log1p(-p * ne(p, 1.0)), -100.0) - 100.0 * one)
+
+
 binary_log_likelihood = primitive(
     _binary_log_likelihood,
     # torch's convention: the derivative without the clamp, its denominator kept from 0
     lambda g, y, p, t: g * ((t - p) / maximum(p * _missed(p), 1e-12)),
-    lambda g, y, p, t: g * (maximum(log(p), -100.0) - maximum(log1p(-p), -100.0)),
+    lambda g, y, p, t: g * _bounded_odds(p),
     name="binary_log_likelihood",
     doc="``t log p + (1 - t) log(1 - p)``, each logarithm at least -100.",
     example=("binary_log_likelihood(tensor([0.75]), tensor([1.]))", "tensor([-0.2877])"),

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..callsite import advise
 from ..modes import enable_grad
-from ..quiet import QUIET, enter_quiet, leave_quiet
+from ..quiet import QUIET, reports, set_reports
 from ..tape import Tensor
 from ..writes import note_write
 from .entries import Entries
@@ -108,7 +108,8 @@ class Optimizer:
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Update every parameter that has a gradient; ``closure`` computes the loss anew, which is returned.
 
-        RuntimeError when no parameter has a gradient. Nothing is changed then.
+        RuntimeError when no parameter has a gradient. Nothing is changed then. Ctrl-C in the middle leaves some
+        parameters stepped and others not, and running means half updated: load the last saved state.
         """
         loss = None
         if closure is not None:
@@ -132,13 +133,14 @@ class Optimizer:
                 f"{type(self).__name__}.step: a gradient was added to one that an earlier step has already used; "
                 "call optimizer.zero_grad() before backward()"
             )
-        token = enter_quiet(QUIET)
+        before = reports()
         try:
+            set_reports(QUIET)
             for group, chunk in work:
                 self._update(group, chunk)
                 note_write(*chunk.mark())
         finally:
-            leave_quiet(token)
+            set_reports(before)
         self._opt_called = True
         return loss
 
