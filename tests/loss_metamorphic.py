@@ -126,6 +126,7 @@ def law_own_mask(loss: Loss, sample: LossSample) -> None:
     for name in masks:
         mask = np.asarray(sample.arrays[name])
         axes = resolved(sample.specs[name], sample.batched)
+        clean = {reduction: evaluate(loss, sample, reduction) for reduction in reductions(loss)}
         for poison in (0.5, -1e30, np.nan, np.inf):
             arrays, outs = {}, {}
             for other, x in sample.given().items():
@@ -138,8 +139,8 @@ def law_own_mask(loss: Loss, sample: LossSample) -> None:
                 wild = poison if x.dtype.kind == "f" else 1
                 drawn = np.where(outs[other], wild, x).astype(x.dtype)
                 arrays[other] = drawn if accepts(sample, other, drawn) else x
-            for reduction in reductions(loss):
-                (y, g), (z, h) = evaluate(loss, sample, reduction), evaluate(loss, sample.with_arrays(**arrays), reduction)
+            for reduction, (y, g) in clean.items():
+                z, h = evaluate(loss, sample.with_arrays(**arrays), reduction)
                 np.testing.assert_array_equal(y.array, z.array, err_msg=f"{reduction}, {poison} where masked")
                 for n in g:
                     np.testing.assert_array_equal(g[n], h[n], err_msg=f"{reduction}: gradient of {n}, {poison} where masked")

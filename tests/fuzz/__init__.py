@@ -1,1 +1,1 @@
-"""Random cases against a second answer: losses, graphs of operations, and mistakes. ``python -m tests.fuzz --minutes N``."""
+"""Random cases against a second answer: torch, plain formulas, differences, laws, a naive twin. ``python -m tests.fuzz --cases N --jobs J``."""

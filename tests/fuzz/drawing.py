@@ -21,6 +21,7 @@ BLOCK = 8  # elements of a block where blocks are made small
 BORDERS = (1, 7, 8, 9, 15, 16, 17, 24, 31, 33)
 LAYOUTS = ("plain", "fortran", "strided", "reversed", "read-only", "offset")
 KINDS = (np.float64, np.float32, np.float16)
+_REMEMBERED: dict[str, dict[Any, Any]] = {}  # the plans made in small blocks
 _KNOWN: dict[str, tuple[list[Any], list[Any], set[str]]] = {}
 
 
@@ -29,12 +30,14 @@ def own_losses(only: str = "") -> list[Loss]:
 
 
 @contextmanager
-def small_blocks(loss: Loss, composed: bool = False) -> Iterator[None]:
-    """Blocks of a few rows and two threads, or no blocks and no kernels; nothing remembered from other calls."""
+def small_blocks(loss: Loss, composed: bool = False, threads: int = 2, lasting: bool = False) -> Iterator[None]:
+    """Blocks of a few rows, or no blocks and no kernels; nothing is remembered from other calls, or only from those in
+    small blocks, as in one program."""
     before = tl.get_num_threads()
-    tl.set_num_threads(2)
+    tl.set_num_threads(threads)
+    kept = _REMEMBERED.setdefault(loss.name, {}) if lasting else {}
     try:
-        with mock.patch.multiple(loss, _bindings=[], _last=_loss.Binding(), plans={}):
+        with mock.patch.multiple(loss, _bindings=[], _last=_loss.Binding(), plans=kept):
             if composed:
                 with mock.patch.object(loss, "at_once", lambda *a: None):
                     yield

@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 import tinygrad_loss as tl
 
 from . import twin
+from .graph_steps import MoreSteps
 from .report import Report
 from .twin import Array, Jet
 
@@ -66,7 +67,7 @@ MOVES: dict[str, tuple[int, Callable[[Any], Any], Callable[[Array], Array]]] = {
 }
 
 
-class GraphMachine(RuleBasedStateMachine):
+class GraphMachine(MoreSteps, RuleBasedStateMachine):
     """Pairs of a tensor and its twin."""
 
     steps: ClassVar[int] = 0
@@ -215,8 +216,13 @@ class GraphMachine(RuleBasedStateMachine):
         assert y.is_leaf or id(jet) not in self.freed, "went through a graph that was freed"
         if not retain and not y.is_leaf:
             self.freed |= {id(jet), *(i for i in jet.history)} - {id(p) for t, p in self.pairs if t.is_leaf}
-        g = np.tensordot(w, jet.j, jet.v.ndim)
+        self.expect(np.tensordot(w, jet.j, jet.v.ndim))
+
+    def expect(self, g: Array, only: set[int] | None = None) -> None:
+        """Gradients that came in by all variables, of all or some of the graded."""
         for k, (tensor, start, old) in enumerate(self.graded):
+            if only is not None and k not in only:
+                continue
             part = g[start : start + tensor.array.size].reshape(tensor.array.shape)
             if old is not None or tensor.grad is not None or part.any():
                 self.graded[k] = (tensor, start, part if old is None else old + part)
@@ -272,7 +278,7 @@ def close(x: Array, y: Array, what: str) -> None:
     assert np.abs(x - y).max(initial=0.0) <= 1e-9 * scale, f"{what}: {x}, expected {y}"
 
 
-def fuzz(seed: int, examples: int = 60, steps: int = 40, report: Report | None = None, shrink: bool = True) -> Report:
+def fuzz(seed: int, only: str = "", examples: int = 10, steps: int = 40, report: Report | None = None, shrink: bool = True) -> Report:
     """``examples`` graphs of up to ``steps`` steps; a failing one is made smaller."""
     report = report or Report()
     report.seeds.append(seed)
@@ -287,6 +293,6 @@ def fuzz(seed: int, examples: int = 60, steps: int = 40, report: Report | None =
         if isinstance(error, KeyboardInterrupt):
             raise
         notes = "\n    ".join(getattr(error, "__notes__", []))
-        report.fault(f"{type(error).__name__}", f"seed {seed}: {error}\n    {notes}")
+        report.fault(f"{type(error).__name__}", f"--part graphs --rounds 1 --seed {seed}: {error}\n    {notes}")
     report.count("steps", GraphMachine.steps - before)
     return report

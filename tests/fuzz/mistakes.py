@@ -252,7 +252,7 @@ def said(call: Callable[[Draw], Any], d: Draw) -> str:
     return next((w.category.__name__ for w in caught if issubclass(w.category, tl.LossWarning)), "")
 
 
-def fuzz(seed: int, rounds: int = 5, report: Report | None = None) -> Report:
+def fuzz(seed: int, only: str = "", rounds: int = 5, report: Report | None = None) -> Report:
     """``rounds`` random shapes of each mistake."""
     report = report or Report()
     report.seeds.append(seed)
@@ -263,7 +263,7 @@ def fuzz(seed: int, rounds: int = 5, report: Report | None = None) -> Report:
             report.count(name)
             try:
                 if not said(call, d):
-                    report.fault(f"{name} is silent", f"seed {seed}, n={d.n}, c={d.c}, rest={d.rest}")
+                    report.fault(f"{name} is silent", f"--part mistakes --rounds 1 --seed {seed}: n={d.n}, c={d.c}, rest={d.rest}")
             except Exception as error:
-                report.fault(f"{name} raises {type(error).__name__}", f"seed {seed}, n={d.n}, c={d.c}, rest={d.rest}: {error}")
+                report.fault(f"{name} raises {type(error).__name__}", f"--part mistakes --rounds 1 --seed {seed}: n={d.n}, c={d.c}, rest={d.rest}: {error}")
     return report

@@ -125,3 +125,18 @@ def slope(y: Jet, weight: Array, start: int, shape: tuple[int, ...]) -> Jet:
     assert y.h is not None
     j = np.tensordot(weight, y.h, y.v.ndim)[start : start + size].reshape(*shape, VARIABLES)
     return Jet(g, j, None, (y,))
+
+
+def joined(parts: list[Jet], stacked: bool, memory: Memory) -> Jet:
+    """Along a new first axis, or the first that there is."""
+    join: Any = np.stack if stacked else np.concatenate
+    h = None if any(p.h is None for p in parts) else join([p.h for p in parts], axis=0)
+    return Jet(join([p.v for p in parts], axis=0), join([p.j for p in parts], axis=0), h, tuple(parts), memory)
+
+
+def chosen(mask: Array, a: Jet, b: Jet, memory: Memory) -> Jet:
+    shape = np.broadcast_shapes(a.v.shape, b.v.shape)
+    (v, j, h), (w, k, i) = _wide(a, shape), _wide(b, shape)
+    mask = np.broadcast_to(mask, shape)
+    second = None if h is None or i is None else np.where(mask[..., None, None], h, i)
+    return Jet(np.where(mask, v, w), np.where(mask[..., None], j, k), second, (a, b), memory)

@@ -67,6 +67,9 @@ class Loss(LossNode):
         return f"<loss {self.name}({', '.join(self.declaration.order)})>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Tensor:
+        d = self.declaration
+        if not kwargs and len(args) == d.plain:  # the arrays it needs, in their order, and nothing else
+            return self.call(args + d.absent, d.options, d.defaults["reduction"])
         arrays, options, reduction, weight, mask = self._parse(args, kwargs)
         return self.call(arrays, options, reduction, weight, mask)
 

@@ -17,7 +17,7 @@ from ._evaluation import evaluate, leaf_of, times_upstream, uses_others
 from ._signature import Declaration
 from .combine import Combinable
 
-_LARGE = 100_000  # elements: a gradient that is worth not being copied
+_LARGE = 1024  # elements: a gradient that is worth not being copied
 
 
 class LossNode(Combinable):

@@ -86,6 +86,9 @@ class Declaration:
         self.defaults: dict[str, Any] = {a.name: None for a in self.arguments if a.optional}
         self.defaults |= self.options | {"reduction": reduction}
         self.defaults |= {n: None for n in _LEGACY if n in self.order}
+        few = len(self.required)
+        self.plain = few if self.positional[:few] == self.required == self.arrays[:few] else -1
+        self.absent = (None,) * (len(self.arrays) - few)
         self.literals = {i: a.literals for i, a in enumerate(self.arguments) if a.literals}
         self._check_axes()
         per = [extra.what for extra in getattr(hints.get("return"), "__metadata__", ()) if isinstance(extra, Per)]
