@@ -81,7 +81,7 @@ def test_text_fits_the_rules(name: str) -> None:
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "clamp": {"lo": -0.5, "hi": 0.6}, "leaky_relu": {"slope": 0.1}, "elu": {"alpha": 1.5}, "hinge": {"tie": 0.5},
-    "step": {"tie": 0.5}, "raise_to": {"lo": 0.4}, "poisson_cost": {"stirling": False},
+    "step": {"tie": 0.5}, "share_power": {"exponent": 1.5}, "raise_to": {"lo": 0.4}, "poisson_cost": {"stirling": False},
 }  # fmt: skip
 WORDS = {"clip_infinite"}  # whose formula is words
 SCOPE: dict[str, Any] = {

@@ -36,6 +36,15 @@ COSTS: dict[str, tuple[str, ...]] = {
         "l p", "A logarithm, but 0 where it is infinite and its probability p is 0.", "y = l · [not clipped]",
         "The gradient passes where nothing was clipped.", "g · [not clipped]", "none",
     ),
+    "between": (
+        "t a b", "From a to b, t of the way.", "y = t · b + (1 − t) · a",
+        "A weighted mean: a and b receive their weights, t receives g times the way from a to b.",
+        "g · (b − a)", "g · (1 − t)", "g · t",
+    ),
+    "share_power": (
+        "p", "A probability to a power; 0 where that leaves the range.", "y = p ^ exponent",
+        "The slope is the exponent times the power with an exponent less by one.", "g · exponent · p ^ (exponent − 1)",
+    ),
     "binary_log_likelihood": (
         "p t", "The log-likelihood of a yes or no: p is the probability, t the truth.",
         "y = t · max(log(p), −100) + (1 − t) · max(log(1 − p), −100)",
