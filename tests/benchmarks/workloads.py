@@ -103,7 +103,7 @@ def tiny_ufuncs(count: int) -> Step:
 
 
 def value_and_gradient(torch: Any, loss: str, arrays: dict[str, Array], leaves: list[str], **options: Any) -> Step:
-    """The loss of the arrays, differentiated by ``leaves``; it returns the value and the gradients."""
+    """The loss of the arrays, by position as one writes it, differentiated by ``leaves``; returns the value and the gradients."""
     function = getattr(torch.nn.functional, loss)
     tensors = {name: torch.from_numpy(a) for name, a in arrays.items()}
     wanted = [tensors[name].requires_grad_() for name in leaves]
@@ -111,7 +111,7 @@ def value_and_gradient(torch: Any, loss: str, arrays: dict[str, Array], leaves: 
     def step() -> Any:
         for leaf in wanted:
             leaf.grad = None
-        value = function(**tensors, **options)
+        value = function(*tensors.values(), **options)
         value.backward()
         return value, [leaf.grad for leaf in wanted]
 
