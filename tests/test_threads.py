@@ -257,3 +257,19 @@ def test_an_operation_inside_an_operation() -> None:
         assert caught.value.__context__ is None
     finally:
         del PRIMITIVES["outer_for_a_test"]
+
+
+def test_the_faster_number_of_threads_is_kept() -> None:
+    """Each is tried twice, the slower one again from time to time."""
+    pace = pool.Pace()
+
+    def called(seconds: dict[int, float], most: int = 4) -> int:
+        n = pace.threads(most)
+        pace.note(n, seconds[n])
+        return n
+
+    assert [called({1: 2.0, 4: 3.0}) for _ in range(10)] == [4, 1, 4, 1, 1, 1, 1, 1, 1, 1]
+    later = [called({1: 2.0, 4: 0.1}) for _ in range(200)]  # what was slower is not any more
+    assert later[:40] == [1] * 40 and 4 in later[:64] and later[-60:].count(4) > 55
+    assert [called({1: 1.0, 2: 0.5}, 2) for _ in range(6)] == [2, 1, 2, 1, 2, 2]  # another number: tried anew
+    assert called({1: 1.0}, 1) == 1

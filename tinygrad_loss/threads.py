@@ -6,6 +6,7 @@ is first needed and belongs to one process: a forked child makes its own.
 
 from __future__ import annotations
 
+import math
 import os
 from _thread import RLock
 from _thread import _local as local  # what threading.local is, without the import of threading
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from concurrent.futures import ThreadPoolExecutor
 
+_TRIALS, _AGAIN = 2, 64  # calls
 _count = 0  # 0: as many as the machine gives this process
 _pool: ThreadPoolExecutor | None = None
 _pool_size = 0
@@ -68,6 +70,34 @@ def set_num_threads(count: int) -> None:
     if count < 1:
         raise ValueError(f"set_num_threads: count={count}; expected at least 1")
     _count = count
+
+
+class Pace:
+    """Whether several threads are faster than one for calls of one kind: each is tried twice, the slower one again
+    from time to time. On a machine that wakes threads slowly one is often faster. The bits are the same for both."""
+
+    __slots__ = ("calls", "most", "taken")
+
+    def __init__(self) -> None:
+        self.most, self.calls = 1, 0
+        self.taken: dict[int, float] = {}  # by threads: seconds, the least of the trials
+
+    def threads(self, most: int) -> int:
+        """How many of at most ``most`` threads the next call shall use."""
+        if most == 1:
+            return 1
+        if most != self.most:
+            self.most, self.calls, self.taken = most, 0, {}
+        self.calls = calls = self.calls + 1
+        if calls <= 2 * _TRIALS:
+            return most if calls % 2 else 1
+        faster, slower = sorted((1, most), key=lambda n: self.taken.get(n, 0.0))
+        return faster if calls % _AGAIN else slower
+
+    def note(self, threads: int, seconds: float) -> None:
+        """How long a call took."""
+        known = self.taken.get(threads, math.inf)
+        self.taken[threads] = min(known, seconds) if self.calls <= 2 * _TRIALS else 0.5 * (min(known, 1e9) + seconds)
 
 
 def run_all(tasks: Sequence[Callable[[], Any]]) -> list[Any]:

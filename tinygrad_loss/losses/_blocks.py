@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -30,22 +31,18 @@ class Fused:
     """One call: the blocks, and what they leave behind."""
 
     def __init__(
-        self, loss: Any, layout: Layout, plan: Any, options: Any, needs: Sequence[bool], each: bool, raw: Sequence[Any]
+        self, loss: Any, layout: Layout, route: Route, options: Any, needs: Sequence[bool], each: bool, raw: Any
     ) -> None:
-        self.loss, self.layout, self.plan, self.options, self.needs, self.each = (
-            loss,
-            layout,
-            plan,
-            options,
-            needs,
-            each,
-        )
+        self.loss, self.layout, self.plan = loss, layout, route.plan
+        self.options, self.needs, self.each = options, needs, each
         size = layout.elements // max(layout.rows, 1)
         block = BLOCK if layout.elements < _MANY else _LARGE_BLOCK
         if layout.elements >= _VAST and loss._kernel is None:
             block = min(block, max(layout.elements >> 9, _LEAST_BLOCK))  # the temporaries of all threads: a few percent
         step = max(1, block // max(size, 1))
         self.bounds = [(i, min(i + step, layout.rows)) for i in range(0, layout.rows, step)]
+        most = min(get_num_threads(), len(self.bounds)) if layout.elements >= _MANY else 1
+        self.threads = route.pace.threads(most)
         self.full: list[Any] = []  # the gradients of what is cut, as they are handed over: each its own memory
         self.out: list[Any] = []  # the same, by rows
         for x, cut, need, like in zip(layout.arrays, layout.cut, needs, raw, strict=True):
@@ -58,16 +55,15 @@ class Fused:
 
     def run(self, job: Any) -> list[Any]:
         """The results of ``job(start, stop, scratch)`` for all blocks, in order, on several threads if that pays."""
-        threads = min(get_num_threads(), len(self.bounds)) if self.layout.elements >= _MANY else 1
 
         def some(bounds: Sequence[tuple[int, int]]) -> list[Any]:
             scratch = Scratch()
             with quiet():
                 return [job(start, stop, scratch) for start, stop in bounds]
 
-        if threads == 1:
+        if self.threads == 1:
             return some(self.bounds)
-        share = math.ceil(len(self.bounds) / threads)
+        share = math.ceil(len(self.bounds) / self.threads)
         chunks = [self.bounds[i : i + share] for i in range(0, len(self.bounds), share)]
         return [x for part in run_all([lambda c=c: some(c) for c in chunks]) for x in part]  # type: ignore[misc]
 
@@ -202,7 +198,7 @@ def fused(
     if not each and isinstance(plan, Plan) and plan.share is None and raw[0].size <= BLOCK:
         return _at_once(loss, route, raw, binding, options, needs, reduction)
     layout = route.lay_out(raw)
-    call = Fused(loss, layout, plan, options, needs, each, raw)
+    call = Fused(loss, layout, route, options, needs, each, raw)
     call.shape = (layout.rows,) if layout.flat else binding.shape
     try:
         factor, whole = 1.0, 1.0
@@ -214,7 +210,9 @@ def fused(
             factor = 1.0 / whole
         if each:
             call.values = np.empty(call.shape, route.kind)
+        begun = perf_counter()
         found = call.run(lambda start, stop, scratch: call.block(start, stop, scratch, factor))
+        route.pace.note(call.threads, perf_counter() - begun)
     except Unplannable:
         return None
     summed = math.fsum(s for s, _ in found) if all(math.isfinite(s) for s, _ in found) else math.nan

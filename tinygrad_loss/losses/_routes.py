@@ -10,6 +10,7 @@ import numpy as np
 from ..dtypes import Array
 from ..quiet import quiet
 from ..tape import Tensor
+from ..threads import Pace
 from ..walk import walk
 from ._binding import Binding
 from ._evaluation import terms_of
@@ -62,11 +63,12 @@ def cuts(loss: Any, raw: Sequence[Any], binding: Binding) -> tuple[list[bool], b
 class Route:
     """What is known after the first call of a signature: how its arguments fall into rows, and their plan."""
 
-    __slots__ = ("cut", "flat", "kind", "plan")
+    __slots__ = ("cut", "flat", "kind", "pace", "plan")
 
     def __init__(self, raw: Sequence[Any], cut: list[bool], flat: bool) -> None:
         self.cut, self.flat = cut, flat
         self.plan: Any = None
+        self.pace = Pace()
         self.kind = np.result_type(*[x.dtype for x in raw if x is not None and x.dtype.kind == "f"])
 
     def lay_out(self, raw: Sequence[Any]) -> Layout:
