@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_loss as tl
-from tests.benchmarks import goals, peers, registry, report, timing, workloads
+from tests.benchmarks import bounds, goals, peers, published, registry, report, timing, workloads
 
 
 def test_contenders_are_timed_in_turn() -> None:
@@ -80,3 +80,24 @@ def test_sizes_are_those_asked_for() -> None:
         for n in (100, 20_000):
             first = next(iter(registry.call_of(loss, n).arrays.values()))
             assert first.size == n
+
+
+def test_what_is_published_is_what_was_measured() -> None:
+    """``python -m tests.benchmarks.published`` writes both again."""
+    result, readme = published.kept(), published.README.read_text(encoding="utf-8")
+    assert published.readme_with(readme, result.for_readme()) == readme
+    assert result.report() == published.REPORT.read_text(encoding="utf-8")
+    assert published.KEPT.stat().st_size < 200_000
+    assert {1} < set(result.threads) and all(result.machine.get(k) for k in ("cpu", "processors", "python", "numpy", "torch"))
+
+
+def test_every_goal_that_is_missed_has_its_bound() -> None:
+    slow = set(published.kept().missed())
+    assert slow == set(bounds.BOUNDED_BY), f"say in bounds.py what bounds {slow - set(bounds.BOUNDED_BY)}, and no other"
+
+
+def test_compact_keeps_the_figures() -> None:
+    row = report.timed_row("losses", "x", 1, {"ours": [2.0] * 5, "torch": [3.00123] * 5}, goals.Goal(2.0), loss="l", dtype="float32", elements=10)
+    kept = published.compact({"machine": {}, "rows": [row]})["rows"][0]
+    assert kept["ratios"]["torch"] == [1.5, 1.5, 1.5] and kept["microseconds"] == {"ours": 2.0, "torch": 3.0} and kept["met"] is False
+    assert published.ratio(kept) == "**1.50**"
