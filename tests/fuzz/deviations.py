@@ -92,6 +92,30 @@ def cosine_of_numbers(seen: Seen) -> bool:
 
 
 SHORT = "cosine_embedding_loss: torch adds 1e-12 to squared lengths also below 2**-7; of the same vectors, longer, it gives what is given here"
+
+
+def confident_layer(seen: Seen) -> bool:
+    """torch takes the logit of the class from the logarithm of the sum: a small loss is off by roundings of the logits."""
+    if seen.name != "linear_cross_entropy":
+        return False
+    given = seen.sample.given()
+    logits = np.abs(given["input"]).astype(float) @ np.abs(given["linear_weight"]).astype(float).T
+    limit = 4.0 * seen.eps * float(logits.max(initial=0.0)) * max(len(logits), 1)
+    return seen.every(lambda a: (a.part == 0) & (np.abs(a.ours - a.theirs) <= limit))
+
+
+def second_of_probabilities(seen: Seen) -> bool:
+    """torch adds 1e-12 to p and to 1 - p in the second derivative alone."""
+    if seen.name != "binary_cross_entropy":
+        return False
+    p = np.asarray(seen.sample.given()["input"], float)
+    least = float(np.minimum(p, 1.0 - p).min(initial=1.0))
+    if least < 1e-10:
+        return False
+    some = 32e-12 / least**3 if least > 1e-3 else 0.0  # terms of size 1 / least**2 may have cancelled
+    return seen.every(lambda a: (a.part == 2) & (np.abs(a.ours - a.theirs) <= 4e-12 / least * np.abs(a.ours) + some))
+
+
 def half_overflows(seen: Seen) -> bool:
     """Everything that differs is inf there, and a number here, which computes in float32."""
     return seen.kind is np.float16 and seen.every(lambda a: np.isinf(a.theirs) & np.isfinite(a.ours))
@@ -103,6 +127,8 @@ REASONS: dict[str, Callable[[Seen], bool]] = {
     "float16: torch overflows on the way": half_overflows,
     "a nan in what is ignored, or of weight 0, leaves no trace: torch has 0 * nan": nan_left_out,
     "binary_cross_entropy_with_logits: torch adds the logit and takes it away": logit_added_and_taken,
+    "linear_cross_entropy: torch loses the digits of the confident": confident_layer,
+    "binary_cross_entropy: torch adds 1e-12 in the second derivative": second_of_probabilities,
     "soft_margin_loss: torch's exp overflows": soft_margin_overflows,
     "cosine_embedding_loss of single numbers: the derivative is 0 but for rounding": cosine_of_numbers,
 }
