@@ -81,7 +81,7 @@ BOUNDS: dict[str, Bound] = {
     "kl_div": Bound(3, 3, 5, 5, of_terms=True),
     "generalized_kl_div": Bound(3, 2, 1, 1, of_terms=True),
     "js_div": Bound(3, 4, 1, 1, of_terms=True),
-    "distillation_loss": Bound(16, 8, 1, 1, of_terms=True),
+    "distillation_loss": Bound(40, 8, 1, 1, of_terms=True),
     # vectors
     "cosine_embedding_loss": Bound(6, 10, 5, 8, of_terms=True),
     "triplet_margin_loss": Bound(4, 10, 4, 8, of_terms=True),

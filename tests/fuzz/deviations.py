@@ -116,6 +116,15 @@ def second_of_probabilities(seen: Seen) -> bool:
     return seen.every(lambda a: (a.part == 2) & (np.abs(a.ours - a.theirs) <= 4e-12 / least * np.abs(a.ours) + some))
 
 
+def weight_of_one(seen: Seen) -> bool:
+    """A weighted mean of one number does not depend on its weight: terms of the size of loss / weight, in float32, cancel."""
+    weight = seen.sample.given().get("weight")
+    if seen.kind is not np.float16 or weight is None or weight.size != 1 or not float(weight.item()) > 0.0:
+        return False
+    limit = 4.0 * float(np.finfo(np.float32).eps) * seen.largest() ** 2 / float(weight.item())
+    return seen.every(lambda a: (a.part == 1) & (np.abs(a.ours - a.theirs) <= limit))
+
+
 def half_overflows(seen: Seen) -> bool:
     """Everything that differs is inf there, and a number here, which computes in float32."""
     return seen.kind is np.float16 and seen.every(lambda a: np.isinf(a.theirs) & np.isfinite(a.ours))
@@ -129,6 +138,7 @@ REASONS: dict[str, Callable[[Seen], bool]] = {
     "binary_cross_entropy_with_logits: torch adds the logit and takes it away": logit_added_and_taken,
     "linear_cross_entropy: torch loses the digits of the confident": confident_layer,
     "binary_cross_entropy: torch adds 1e-12 in the second derivative": second_of_probabilities,
+    "float16: the weight of one number has derivative 0 but for rounding": weight_of_one,
     "soft_margin_loss: torch's exp overflows": soft_margin_overflows,
     "cosine_embedding_loss of single numbers: the derivative is 0 but for rounding": cosine_of_numbers,
 }
