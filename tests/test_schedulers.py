@@ -138,3 +138,11 @@ def test_clipping() -> None:
     assert p.grad.tolist() == [2.0, -2.0]
     with pytest.raises(ValueError, match="clip_value must be at least 0"):
         nn.utils.clip_grad_value_(p, -2.0)
+
+
+def test_plateau_stops_at_min_lr() -> None:
+    optimizer = optim.SGD([{"params": [parameter(1.0)]}, {"params": [parameter(1.0)]}], lr=0.1)
+    scheduler = optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0, min_lr=[0.05, 0.0])
+    for _ in range(3):
+        scheduler.step(1.0)
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.05, 0.001])
