@@ -26,6 +26,7 @@ class Deviation(NamedTuple):
 LIMITS = [  # torch's answer is no number, or has lost its digits, where the limit is defined
     Deviation("F.cross_entropy(t([[0.0, -40.0]]), t([0]))", 0.0, TINY, "log(1 + exp(-40)): a confident prediction keeps its digits"),
     Deviation("grad(lambda x: F.cross_entropy(x, t([0])), [[0.0, -40.0]])", [[0.0, TINY]], [[-TINY, TINY]], "the gradient of a row sums to 0"),
+    Deviation("F.linear_cross_entropy(t([[40.0]]), t([[1.0], [0.0]]), t([0]))", 0.0, TINY, "as above"),
     Deviation("F.log_softmax(t([0.0, -40.0]), 0)", [0.0, -40.0], [-TINY, -40.0], "as above"),
     Deviation("F.softplus(t([21.0]).double()) - 21", [0.0], [7.582557e-10], "log(1 + exp(-21)): no threshold"),
     Deviation("F.binary_cross_entropy_with_logits(t([-40.0]), t([0.0]))", 0.0, TINY, "the mirror image of (40, 1), which torch gets right"),
@@ -67,6 +68,9 @@ NANS = [  # a nan that goes in must come out
     Deviation("F.multi_margin_loss(t([[nan, 1.0, 2.0]]), t([1]))", 0.6666667, nan, "nan in, nan out"),
     Deviation("grad(lambda x: F.multi_margin_loss(x, t([0])), [[nan, 1.0, 2.0]])", [[0.0] * 3], [[nan] * 3], "nan in, nan out"),
     Deviation("F.multilabel_margin_loss(t([[nan, 1.0, 2.0]]), t([[1, -1, 0]]))", 0.6666667, nan, "nan in, nan out"),
+    Deviation("grad(lambda x: F.l1_loss(x, t([0.0])), [nan])", [0.0], [nan], "nan in, nan out"),
+    Deviation("grad(lambda x: F.hinge_embedding_loss(x, t([-1.0])), [nan])", [0.0], [nan], "nan in, nan out"),
+    Deviation("grad(lambda x: F.margin_ranking_loss(x, t([0.0]), t([1.0])), [nan])", [0.0], [nan], "nan in, nan out"),
 ]
 ACCEPTED = [  # torch refuses what has a meaning
     Deviation("F.cross_entropy(t([[1.0, 2.0]]), t([0]).int())", "RuntimeError", 1.3132617, "indices of any integer type"),
