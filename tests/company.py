@@ -41,7 +41,7 @@ def run(code: str, *flags: str) -> str:
     """What ``code`` prints in a Python of its own (which warns of forks with threads; that is what is tried here)."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", *flags, "-c", HEAD + BORN + code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-W", "ignore", *flags, "-c", HEAD + BORN + code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False
     )
     if done.returncode or done.stderr:
         raise AssertionError((done.returncode, done.stdout, done.stderr))

@@ -62,7 +62,7 @@ def trained(width: int = 8, rows: int = 16, threads: int = 0, **environment: str
     """The digest of losses, gradients and trained parameters, in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", TRAINS, str(width), str(rows), str(threads)], cwd=ROOT, env={**os.environ, **environment},
-        capture_output=True, text=True, timeout=300, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()

@@ -21,7 +21,7 @@ Done: TypeAlias = subprocess.CompletedProcess[str]
 
 def run(script: str, *options: str, folder: Path | None = None) -> Done:
     command = [sys.executable, "-W", "error", str(EXAMPLES / script), *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=folder)
+    return subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, cwd=folder)
 
 
 def last_line(done: Done) -> str:
@@ -88,7 +88,7 @@ def test_progress_on_a_terminal(has_tqdm: bool, tmp_path: Path) -> None:
     os.set_blocking(ours, False)
     try:
         command = [sys.executable, "-c", code, *script]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=120, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, text=True, timeout=900, check=False)
         shown = os.read(ours, 1 << 16).decode()
     finally:
         os.close(ours)

@@ -93,7 +93,7 @@ print(tl.which_loss("multiclass"))
 
 def run(code: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": ""}
-    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=900, check=False)
 
 
 def test_nothing_forbidden_happens_while_the_library_works() -> None:
