@@ -83,7 +83,8 @@ def _child(folder: str, arguments: list[str], answer: Any) -> None:
     for stream in (0, 1, 2):
         os.dup2(quiet, stream)
     first = _First()
-    known = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # of plugins that were imported before the fork
+    # of plugins that were imported before the fork; of asserts elsewhere, under -O
+    known = ("-W", "ignore::pytest.PytestAssertRewriteWarning", "-W", "ignore::pytest.PytestConfigWarning")
     options = ("-x", "-q", "-p", "no:cacheprovider", "--tb=short", "--hypothesis-seed=0", *known)
     code = int(pytest.main([*options, *arguments], plugins=[first]))
     answer.send((code, first.test))
